@@ -1,0 +1,33 @@
+#!/opt/mailman-stack/bin/python
+"""Mailman core: renders mailman.cfg, waits for the database, becomes the master of the runners."""
+
+import sys
+
+from lazr.config.interfaces import ConfigErrors
+from mailman.config import config
+from mailman.core.initialize import initialize_1
+
+from mailman_stack import database
+from mailman_stack.core import master
+from mailman_stack.entrypoint import Service, fail
+from mailman_stack.settings import Settings
+
+CONFIG = "/etc/mailman3/mailman.cfg"
+
+
+def check() -> None:
+    """Load the configuration with Mailman's own parser, which alone knows every section and key."""
+    initialize_1(CONFIG)
+    try:
+        config.validate()
+    except ConfigErrors as error:
+        fail("core", [f"{CONFIG}: {problem}" for problem in error.errors])
+
+
+def run(settings: Settings) -> None:
+    check()
+    database.wait_for(settings.core_database)
+    master.run([domain.name for domain in settings.domains])
+
+
+Service(name="core", config="core", start=run).run(sys.argv[1:])

@@ -1,0 +1,116 @@
+"""Core's master: loads Mailman once and forks the runners from itself, without exec.
+
+Upstream's master starts every runner as a new program, and each loads all of Mailman again: twelve
+times the start-up work and twelve times the memory. Here they share both. Restarts, signals, the
+master's lock and its PID file stay upstream's.
+"""
+
+import gc
+import os
+import random
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import setproctitle
+from lazr.config import as_boolean
+from mailman.bin import master
+from mailman.bin.runner import make_runner
+from mailman.config import config
+from mailman.core.initialize import initialize_2, initialize_3
+from mailman.database.transaction import transaction
+from mailman.interfaces.domain import IDomainManager
+from mailman.interfaces.mta import IMailTransportAgentLifecycle
+from mailman.utilities.modules import call_name, find_name
+from zope.component import getUtility
+
+EXPECTED_RUNNERS = Path("/run/mailman/runners")
+HANDLED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+
+
+class Loop(master.Loop):  # type: ignore[misc]
+    """Upstream's control loop; only how a runner is started differs."""
+
+    def _start_runner(self, spec: str) -> int:
+        pid = os.fork()
+        if pid == 0:
+            become_runner(spec)
+        return pid
+
+
+def become_runner(spec: str) -> NoReturn:
+    """Turn this forked process into the runner ``name:slice:count``, as upstream's bin/runner."""
+    status: int | str | None = 1
+    try:
+        signal.alarm(0)
+        for number in HANDLED:
+            signal.signal(number, signal.SIG_DFL)
+        random.seed()
+        config.db.engine.dispose(close=False)  # the connections are the master's
+        name, slice_number, count = spec.split(":")
+        setproctitle.setproctitle(f"mailman: runner {name}:{slice_number}")
+        runner = make_runner(name, int(slice_number), int(count))
+        runner.set_signals()
+        runner.run()
+        status = runner.status
+    except SystemExit as leaving:
+        status = leaving.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status if isinstance(status, int) else int(bool(status)))
+
+
+def add_domains(names: list[str]) -> None:
+    """Make the domains that core does not have yet; none is ever removed here."""
+    with transaction():
+        domains = getUtility(IDomainManager)
+        for name in names:
+            if domains.get(name) is None:
+                domains.add(name)
+
+
+def write_maps() -> None:
+    """Bring the transport maps up to date: lists may have changed while core was down."""
+    maps: IMailTransportAgentLifecycle = call_name(config.mta.incoming)
+    maps.regenerate()
+
+
+def load_runners() -> list[str]:
+    """Import every runner that is to run, so that they share it; returns ``name:slice`` of each."""
+    runners = []
+    for section in config.runner_configs:
+        if as_boolean(section.start):
+            find_name(section["class"])
+            name = section.name.removeprefix("runner.")
+            runners += [f"{name}:{number}" for number in range(int(section.instances))]
+    return runners
+
+
+def run(domains: list[str]) -> None:
+    """Run core until it is told to stop. The configuration has been loaded already."""
+    initialize_2()
+    initialize_3()
+    add_domains(domains)
+    write_maps()
+    EXPECTED_RUNNERS.write_text("\n".join(load_runners()) + "\n")
+    config.db.sessionmaker.remove()
+    config.db.engine.dispose()
+    gc.collect()
+    gc.freeze()  # a collection in a runner would copy every page it looks at
+    lock = master.acquire_lock(force=True)
+    Path(config.PID_FILE).write_text(f"{os.getpid()}\n")
+    setproctitle.setproctitle("mailman: master")
+    loop = Loop(lock, restartable=True, config_file=config.filename)
+    loop.install_signal_handlers()
+    try:
+        loop.start_runners()
+        loop.loop()
+    finally:
+        loop.cleanup()
+        os.remove(config.PID_FILE)
+        lock.unlock()

@@ -1,0 +1,71 @@
+"""How every container starts: settings, files, the daemon's own check, then the daemon itself."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from mailman_stack.render import render
+from mailman_stack.settings import Settings, SettingsError, load
+
+EX_CONFIG = 78  # sysexits.h
+
+Command = Sequence[str]
+
+
+def execute(command: Command) -> Callable[[Settings], None]:
+    """Start a daemon by putting it in this process's place."""
+    return lambda _settings: os.execvp(command[0], command)
+
+
+@dataclass(frozen=True)
+class Service:
+    """What one container renders, checks and runs."""
+
+    name: str
+    """As in compose.yaml; its secrets are those declared for this name."""
+
+    config: str
+    """Folder below ``config/`` with the templates."""
+
+    start: Callable[[Settings], None]
+    """Runs the daemon, usually by `execute`, after whatever must be true before it starts."""
+
+    facts: Callable[[Settings], Mapping[str, object]] = lambda _settings: {}
+    """What the templates need besides the settings, found out at the start."""
+
+    checks: Sequence[Command] = ()
+    """Commands that read the rendered files with the daemon's own parser; all must exit 0."""
+
+    def run(self, arguments: Command = ()) -> NoReturn:
+        """Start the daemon, or the command given instead of it (``docker compose run core bash``).
+
+        Exits with 78 (EX_CONFIG) and a line for each problem where the configuration is wrong.
+        """
+        if arguments:
+            os.execvp(arguments[0], arguments)
+        try:
+            settings = load(self.name)
+        except SettingsError as error:
+            fail(self.name, error.problems)
+        for path in render(self.config, settings, **self.facts(settings)):
+            print(f"{self.name}: wrote {path}", flush=True)
+        for check in self.checks:
+            self._check(check)
+        self.start(settings)
+        sys.exit()
+
+    def _check(self, command: Command) -> None:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            output = (result.stdout + result.stderr).strip().splitlines()
+            fail(self.name, [f"{command[0]} refuses the configuration:", *output])
+
+
+def fail(service: str, problems: Sequence[str]) -> NoReturn:
+    """Say why this container cannot work, a line for each problem, and exit."""
+    for problem in problems:
+        print(f"{service}: {problem}", file=sys.stderr, flush=True)
+    sys.exit(EX_CONFIG)

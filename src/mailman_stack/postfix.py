@@ -1,0 +1,64 @@
+"""What Postfix needs to know that no setting tells: its networks, its certificate, core's maps."""
+
+import subprocess
+import time
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import NamedTuple
+
+from mailman_stack.settings import Settings
+
+MAPS = Path("/var/lib/mailman/data")
+MAP_NAMES = ("postfix_lmtp.lmdb", "postfix_domains.lmdb", "postfix_vmap.lmdb")
+GIVEN = Path("/etc/mailman-stack/local/tls")
+GENERATED = Path("/var/lib/mta-tls")
+ROUTES = Path("/proc/net/route")
+
+
+class Certificate(NamedTuple):
+    """Paths of PEM files: the private key, and the certificate with its intermediates."""
+
+    key: Path
+    chain: Path
+
+
+def certificate(settings: Settings) -> Certificate:
+    """The operator's certificate, or one that is generated once, for opportunistic TLS."""
+    given = Certificate(GIVEN / "privkey.pem", GIVEN / "fullchain.pem")
+    if given.key.exists() and given.chain.exists():
+        return given
+    generated = Certificate(GENERATED / "privkey.pem", GENERATED / "fullchain.pem")
+    if not generated.chain.exists():
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        command += ["-nodes", "-days", "3650", "-subj", f"/CN={settings.hostname}"]
+        command += ["-addext", f"subjectAltName=DNS:{settings.hostname}"]
+        command += ["-keyout", str(generated.key), "-out", str(generated.chain)]
+        subprocess.run(command, check=True, capture_output=True)
+    return generated
+
+
+def networks(routes: Path = ROUTES) -> list[str]:
+    """The networks this container is in, for ``mynetworks``: each gateway excluded, then all else.
+
+    The format of /proc/net/route is in proc_pid_net(5): addresses are little-endian hexadecimal.
+    """
+
+    def address(field: str) -> IPv4Address:
+        return IPv4Address(int.from_bytes(bytes.fromhex(field), "little"))
+
+    gateways, subnets = [], []
+    for line in routes.read_text().splitlines()[1:]:
+        _interface, destination, gateway, _flags, _, _, _, mask, *_ = line.split()
+        if gateway == "00000000":
+            subnets.append(str(IPv4Network(f"{address(destination)}/{address(mask)}")))
+        else:
+            gateways.append(f"!{address(gateway)}")
+    return [*gateways, *subnets]
+
+
+def wait_for_maps() -> None:
+    """Core writes the maps before it serves; without them Postfix would defer all mail to lists."""
+    missing = set(MAP_NAMES)
+    print("mta: waiting for core's transport maps", flush=True)
+    while missing := {name for name in missing if not (MAPS / name).exists()}:
+        time.sleep(0.1)

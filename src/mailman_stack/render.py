@@ -1,0 +1,61 @@
+"""Templates: ``config/<service>/<path>.j2`` becomes ``/<path>`` in the service's container."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import SecretStr
+
+from mailman_stack.settings import Settings
+
+TEMPLATES = Path("/usr/share/mailman-stack/config")
+LOCAL = Path("/etc/mailman-stack/local")
+
+
+def _plain(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _local(name: str) -> str:
+    """The operator's own lines for a daemon's file; nothing where there are none."""
+    path = LOCAL / name
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def environment(directory: Path) -> Environment:
+    """Strict: a name that the settings do not have is an error, never an empty string."""
+    env = Environment(
+        loader=FileSystemLoader(directory),
+        undefined=StrictUndefined,
+        finalize=_plain,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701 - these are daemons' files; each has an escape of its own
+    )
+    env.globals["local"] = _local
+    env.filters["base64"] = lambda value: b64encode(value.encode()).decode()
+    env.filters["configparser"] = lambda value: str(_plain(value)).replace("%", "%%")
+    return env
+
+
+def render(
+    service: str,
+    settings: Settings,
+    *,
+    templates: Path = TEMPLATES,
+    root: Path = Path("/"),
+    **facts: object,
+) -> Iterator[Path]:
+    """Write every file of one service, readable by its own user only, and yield the paths."""
+    directory = templates / service
+    env = environment(directory)
+    for template in sorted(directory.rglob("*.j2")):
+        name = template.relative_to(directory)
+        path = root / name.with_suffix("")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        text = env.get_template(str(name)).render(settings=settings, **facts)
+        path.write_text(text, encoding="utf-8")
+        yield path

@@ -1,0 +1,485 @@
+"""The settings: each declared once, here; everything else is made from this declaration.
+
+From it come the validation in every container, the values in the templates under ``config/``, the
+files ``.env.example`` and ``docs/settings.md`` (see :mod:`mailman_stack.reference`), and the list of
+secrets. Names are docker-mailman's where the meaning is the same.
+
+A value arrives as an environment variable, a secret as a file in ``/run/secrets``.
+"""
+
+import difflib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+SECRETS_DIR = Path("/run/secrets")
+
+# Set by Docker, the images or a shell, not by the operator; LOCAL_ is the operator's own.
+AMBIENT = re.compile(
+    r"PATH|HOME|HOSTNAME|TERM|PWD|OLDPWD|SHLVL|_|LANG|LC_\w+|PYTHON\w*|DEBIAN_FRONTEND"
+    r"|\w+_PROXY|MAILMAN_CONFIG_FILE|DJANGO_SETTINGS_MODULE|(COMPOSE|DOCKER|BUILD|LOCAL)_\w+",
+    re.IGNORECASE,
+)
+
+# Names of docker-mailman that mean nothing here, and what to do instead.
+REMOVED = {
+    "DATABASE_CLASS": "remove it: the database is always MySQL",
+    "DATABASE_TYPE": "remove it: the database is always MySQL",
+    "HYPERKITTY_URL": "remove it: the stack knows where HyperKitty is",
+    "MAILMAN_HOST_IP": "remove it: HyperKitty accepts core by its key",
+    "MAILMAN_HOSTNAME": "remove it: core is always the service named core",
+    "MAILMAN_REST_URL": "remove it: core is always the service named core",
+    "MM_HOSTNAME": "remove it: core is always the service named core",
+    "SMTP_USE_SSL": "use SMTP_SECURE_MODE=smtps",
+    "SMTP_USE_TLS": "use SMTP_SECURE_MODE=starttls",
+}
+
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_HOST_PORT = re.compile(rf"{_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?")
+_ADDRESS = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(\.{_LABEL})+")
+_PUBLISH = re.compile(r"((\d{1,3}\.){3}\d{1,3}:|\[[0-9a-fA-F:]+\]:)?\d{1,5}")
+
+
+class SettingsError(Exception):
+    """Wrong settings; ``problems`` holds one line for each, naming the setting."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+def _one_line(value: str) -> str:
+    """No value may add a line to a daemon's file, or lose its edges to a parser that trims."""
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in value):
+        raise ValueError("must not hold line breaks or control characters")
+    if value != value.strip():
+        raise ValueError("must not begin or end with a space")
+    return value
+
+
+def _matches(pattern: re.Pattern[str], what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if value and not pattern.fullmatch(value):
+            raise ValueError(f"must be {what}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _split(value: object) -> object:
+    return re.split(r"[,\s]+", value.strip(", ")) if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _known_time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("must be a name of the time zone database, like Europe/Berlin")
+    return value
+
+
+def _mysql_url(value: SecretStr) -> SecretStr:
+    """The parts are checked without ever being shown: a URL holds a password."""
+    url = value.get_secret_value()
+    if url and not re.fullmatch(r"mysql://[^/?#@]+(:[^/?#@]*)?@[^/?#@]+/[^/?#]+(\?[^#]*)?", url):
+        raise ValueError("must be mysql://user:password@host[:port]/schema, parts percent-encoded")
+    return value
+
+
+class MailDomain(NamedTuple):
+    """A domain that lists live in, and the host name its lists have on the web."""
+
+    name: str
+    web_host: str
+
+
+def _mail_domains(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    domains = []
+    for entry in re.split(r"[,\s]+", value.lower().strip(", ")):
+        name, _, web_host = entry.partition("=")
+        if not _DOMAIN.fullmatch(name) or not (_HOST_PORT.fullmatch(web_host) or not web_host):
+            raise ValueError("must be domains, each as example.org or example.org=web.example.org")
+        domains.append(MailDomain(name, web_host))
+    if len({domain.name for domain in domains}) < len(domains):
+        raise ValueError("must name each domain once")
+    return tuple(domains)
+
+
+Text = Annotated[str, AfterValidator(_one_line)]
+Secret = Annotated[SecretStr, AfterValidator(lambda s: SecretStr(_one_line(s.get_secret_value())))]
+Host = Annotated[str, BeforeValidator(_lower), _matches(_DOMAIN, "a host name or address")]
+HostPort = Annotated[str, BeforeValidator(_lower), _matches(_HOST_PORT, "a host name[:port]")]
+Address = Annotated[str, _matches(_ADDRESS, "a mail address")]
+Publish = Annotated[str, _matches(_PUBLISH, "[address:]port")]
+MySQLUrl = Annotated[SecretStr, AfterValidator(_mysql_url)]
+Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_split)]
+MailDomains = Annotated[tuple[MailDomain, ...], NoDecode, BeforeValidator(_mail_domains)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+@dataclass(frozen=True)
+class For:
+    """Marks a secret: which services get it, whether `make up` makes one, whether they need it."""
+
+    services: tuple[str, ...]
+    generated: bool = True
+    required: bool = True
+
+
+UNSET = SecretStr("")
+
+
+def example(value: str) -> Any:
+    """Declare a setting that has no default; ``value`` stands in ``.env.example``."""
+    return Field(examples=[value])
+
+
+class Database(NamedTuple):
+    """Where one schema is and who may use it; ``options`` are mysqlclient's connect options."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    schema: str
+    options: str = ""
+
+    @property
+    def connect_options(self) -> dict[str, str]:
+        """The options as mysqlclient's ``connect`` takes them."""
+        return {"charset": "utf8mb4", **dict(parse_qsl(self.options))}
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """From ``mysql://user:password@host[:port]/schema[?options]``."""
+        parts = urlsplit(url)
+        return cls(
+            host=parts.hostname or "",
+            port=parts.port or 3306,
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            schema=unquote(parts.path[1:]),
+            options=parts.query,
+        )
+
+    @property
+    def url(self) -> str:
+        """As SQLAlchemy wants it, every part percent-encoded."""
+        login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+        place = f"{self.host}:{self.port}/{quote(self.schema, safe='')}"
+        return f"mysql://{login}@{place}?{urlencode(self.connect_options)}"
+
+
+class Section(BaseSettings):
+    """A group of settings; its docstring is the heading in the generated files."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+
+class Site(Section):
+    """The site: its domains and the person who answers for it"""
+
+    mail_domains: MailDomains = example("lists.example.com")
+    """Domains that lists live in, separated by commas. Each may name the host that shows its lists
+    on the web: `lists.example.com=www.example.com`; otherwise that is SERVE_FROM_DOMAIN."""
+
+    mailman_admin_email: Address = example("admin@example.com")
+    """Mail address of the administrator, verified at the first start."""
+
+    mailman_admin_user: Text = "admin"
+    """Name of the administrator's account on the web, made at the first start."""
+
+    mailman_admin_password: Annotated[Secret, For(("web",))] = UNSET
+    """Password of that account at the first start; never set again later."""
+
+    site_owner: Address = ""
+    """Where mail goes that concerns a person but no list, and mail to postmaster and abuse. By
+    default MAILMAN_ADMIN_EMAIL."""
+
+    serve_from_domain: HostPort = ""
+    """Host name of the web interface. By default the first of MAIL_DOMAINS."""
+
+    web_scheme: Literal["https", "http"] = "https"
+    """How browsers reach the web interface: https through a TLS proxy in front of it, which sets
+    X-Forwarded-Proto; http only to try the stack."""
+
+    default_language: Literal[
+        "ar", "ast", "bg", "ca", "cs", "da", "de", "el", "en", "es", "et", "eu", "fi", "fr", "gl",
+        "he", "hr", "hu", "ia", "it", "ja", "ko", "lt", "nl", "no", "pl", "pt", "pt_BR", "ro", "ru",
+        "sk", "sl", "sr", "sv", "tr", "uk", "vi", "zh_CN", "zh_TW",
+    ] = "en"  # fmt: skip
+    """Language of the site and of new lists."""
+
+    tz: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
+    """Time zone of logs, of the web pages and of the daily jobs."""
+
+
+class Mail(Section):
+    """Mail: the MTA and the way out"""
+
+    mta: Literal["postfix"] = "postfix"
+    """The mail transfer agent that takes mail in and sends it out."""
+
+    mta_hostname: Host = ""
+    """The name that the MTA gives itself in SMTP: the one that its address resolves to (PTR) and
+    that the MX records of the domains name. By default the first of MAIL_DOMAINS."""
+
+    mta_publish: Publish = "25"
+    """Address and port of the host where the MTA takes mail in."""
+
+    message_size_limit: Annotated[int, Field(ge=100_000, le=67_108_864)] = 31_457_280
+    """Largest message in bytes, as it is on the wire (an attachment grows by a third)."""
+
+    max_recipients: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """How many recipients core hands to the MTA in one SMTP transaction."""
+
+    smtp_host: Host = ""
+    """Relayhost (smarthost) that outgoing mail is handed to; empty: deliver to each domain's MX."""
+
+    smtp_port: Port = 25
+    """Port of the relayhost."""
+
+    smtp_secure_mode: Literal["smtp", "starttls", "smtps"] = "smtp"
+    """TLS to the relayhost: none needed (smtp), STARTTLS required, or TLS from the start (smtps)."""
+
+    smtp_host_user: Text = ""
+    """User name at the relayhost; with it a password and TLS are needed."""
+
+    smtp_host_password: Annotated[Secret, For(("mta",), generated=False, required=False)] = UNSET
+    """Password at the relayhost."""
+
+    @field_validator("smtp_secure_mode", "smtp_host_user")
+    @classmethod
+    def _needs_relayhost(cls, value: str, info: ValidationInfo) -> str:
+        if value not in ("", "smtp") and info.data.get("smtp_host") == "":
+            raise ValueError("needs SMTP_HOST")
+        return value
+
+    @field_validator("smtp_host_user")
+    @classmethod
+    def _no_login_in_clear(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("smtp_secure_mode") == "smtp":
+            raise ValueError("needs SMTP_SECURE_MODE=starttls or smtps")
+        if ":" in value:
+            raise ValueError("must not hold a colon")
+        return value
+
+
+class Core(Section):
+    """Mailman core"""
+
+    mailman_rest_user: Text = "restadmin"
+    """User name for core's REST interface, which only the stack's own network reaches."""
+
+    mailman_rest_password: Annotated[Secret, For(("core", "web", "qcluster"))] = UNSET
+    """Password for core's REST interface."""
+
+    hyperkitty_api_key: Annotated[Secret, For(("core", "web", "qcluster"))] = UNSET
+    """Key with which core hands messages to the archive."""
+
+    @field_validator("mailman_rest_user")
+    @classmethod
+    def _no_colon(cls, value: str) -> str:
+        if ":" in value:
+            raise ValueError("must not hold a colon (RFC 7617)")
+        return value
+
+
+class Web(Section):
+    """Web interface: Postorius and HyperKitty"""
+
+    web_publish: Publish = "127.0.0.1:8000"
+    """Address and port of the host where the web interface answers, in plain HTTP: for a TLS proxy
+    in front of it."""
+
+    secret_key: Annotated[Secret, For(("web", "qcluster"))] = UNSET
+    """Django's key for signing sessions and tokens."""
+
+    django_allowed_hosts: Hosts = ()
+    """Further host names under which the web interface may be asked for, separated by commas."""
+
+    uwsgi_processes: Annotated[int, Field(ge=1, le=64)] = 2
+    """Processes that answer web requests."""
+
+    uwsgi_threads: Annotated[int, Field(ge=1, le=64)] = 4
+    """Threads in each of these processes."""
+
+    qcluster_workers: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that archive, index and run the web interface's jobs."""
+
+
+class Data(Section):
+    """Database"""
+
+    database_root_password: Annotated[Secret, For(("database",))] = UNSET
+    """Password of MySQL's root; only the database container knows it."""
+
+    core_database_password: Annotated[Secret, For(("database", "core"), required=False)] = UNSET
+    """Password of the user `core`."""
+
+    web_database_password: Annotated[Secret, For(("database", "web", "qcluster"), required=False)] = UNSET
+    """Password of the user `web`."""
+
+    database_profile: Literal["small", "large"] = "small"
+    """How much memory MySQL takes: small for some hundred lists, large for thousands."""
+
+    database_replicas: Literal["0", "1"] = "1"
+    """Whether the bundled MySQL runs: 1, or 0 with DATABASE_URL."""
+
+    database_url: Annotated[MySQLUrl, For(("core", "web", "qcluster"), generated=False, required=False)] = UNSET
+    """An external MySQL, for core and web: `mysql://user:password@host:3306/schema`, each part
+    percent-encoded; `?ssl_mode=REQUIRED` encrypts."""
+
+    web_database_url: Annotated[MySQLUrl, For(("web", "qcluster"), generated=False, required=False)] = UNSET
+    """The web interface's own schema on an external MySQL. By default DATABASE_URL."""
+
+
+class Compose(Section):
+    """Docker Compose: read by Compose, not by the containers"""
+
+    compose_file: Text = Field("compose.yaml", examples=["compose.yaml:compose.dev.yaml"])
+    """Which files describe the stack. With compose.dev.yaml nothing leaves the machine: a mail
+    catcher is the only relayhost. For production remove this line."""
+
+    env_file: Text = ".env"
+    """The file of settings given to the containers."""
+
+    secrets_dir: Text = "./secrets"
+    """The directory with one file for each secret."""
+
+    catcher_publish: Publish = "127.0.0.1:1080"
+    """Address and port of the host where the mail catcher's page answers."""
+
+
+class Settings(Compose, Data, Web, Core, Mail, Site):
+    """All settings, checked."""
+
+    @property
+    def web_host(self) -> str:
+        return self.serve_from_domain or self.mail_domains[0].name
+
+    @property
+    def domains(self) -> tuple[MailDomain, ...]:
+        """The mail domains, each with the web host that shows its lists."""
+        return tuple(MailDomain(name, web or self.web_host) for name, web in self.mail_domains)
+
+    @property
+    def owner(self) -> str:
+        return self.site_owner or self.mailman_admin_email
+
+    @property
+    def hostname(self) -> str:
+        return self.mta_hostname or self.mail_domains[0].name
+
+    @property
+    def core_database(self) -> Database:
+        return self._database("core", self.database_url, self.core_database_password)
+
+    @property
+    def web_database(self) -> Database:
+        url = self.web_database_url if self.web_database_url else self.database_url
+        return self._database("web", url, self.web_database_password)
+
+    @staticmethod
+    def _database(name: str, url: SecretStr, password: SecretStr) -> Database:
+        if url:
+            return Database.from_url(url.get_secret_value())
+        return Database("database", 3306, name, password.get_secret_value(), name)
+
+
+SECTIONS: tuple[type[Section], ...] = (Site, Mail, Core, Web, Data, Compose)
+
+
+def fields(section: type[Section] = Settings) -> Mapping[str, FieldInfo]:
+    """The declared settings of a section, by environment name, in the order they are written."""
+    return {name.upper(): field for name, field in section.model_fields.items()}
+
+
+def secret(field: FieldInfo) -> For | None:
+    """How a setting is declared to be a secret; None for one that is not."""
+    return next((mark for mark in field.metadata if isinstance(mark, For)), None)
+
+
+def secrets_of(service: str) -> dict[str, For]:
+    """The secrets that a service gets, by environment name."""
+    marks = {name: secret(field) for name, field in fields().items()}
+    return {name: mark for name, mark in marks.items() if mark and service in mark.services}
+
+
+def load(service: str, secrets_dir: Path = SECRETS_DIR) -> Settings:
+    """Read and check all settings, from the environment and the secrets of one service.
+
+    :raises SettingsError: with a line for every wrong setting; a secret's value is never in it.
+    """
+    problems = [*_unknown_names(), *_given_twice(secrets_dir)]
+    try:
+        settings = Settings(_secrets_dir=secrets_dir if secrets_dir.is_dir() else None)
+    except ValidationError as error:
+        problems += [_describe(detail) for detail in error.errors()]
+    else:
+        problems += _missing_secrets(settings, service)
+        if not problems:
+            return settings
+    raise SettingsError(problems)
+
+
+def _unknown_names() -> Iterable[str]:
+    for name in sorted(os.environ.keys() - fields().keys()):
+        if advice := REMOVED.get(name):
+            yield f"{name}: {advice}"
+        elif not AMBIENT.fullmatch(name):
+            near = difflib.get_close_matches(name, fields(), n=1)
+            hint = f"did you mean {near[0]}?" if near else "names of your own begin with LOCAL_"
+            yield f"{name}: there is no such setting; {hint}"
+
+
+def _given_twice(secrets_dir: Path) -> Iterable[str]:
+    for name, field in fields().items():
+        path = secrets_dir / name.lower()
+        if secret(field) and os.environ.get(name) and path.is_file() and path.stat().st_size:
+            yield f"{name}: is set both as a variable and in the file {path}; remove one"
+
+
+def _describe(detail: ErrorDetails) -> str:
+    name = str(detail["loc"][0]).upper()
+    if detail["type"] == "missing":
+        return f"{name}: is required"
+    reason = detail["msg"].removeprefix("Value error, ")
+    shown = name if secret(fields()[name]) else f"{name}={detail['input']!r}"
+    return f"{shown}: {reason[0].lower()}{reason[1:]}"
+
+
+def _missing_secrets(settings: Settings, service: str) -> Iterable[str]:
+    for name, mark in secrets_of(service).items():
+        if mark.required and not getattr(settings, name.lower()):
+            yield f"{name}: is required: as a variable, or in the file {SECRETS_DIR / name.lower()}"
+    for name in {"CORE_DATABASE_PASSWORD", "WEB_DATABASE_PASSWORD"} & secrets_of(service).keys():
+        if not settings.database_url and settings.database_replicas == "0":
+            yield "DATABASE_URL: is required with DATABASE_REPLICAS=0"
+        elif not settings.database_url and not getattr(settings, name.lower()):
+            yield f"{name}: is required, or DATABASE_URL"
+    if settings.smtp_host_user and service == "mta" and not settings.smtp_host_password:
+        yield "SMTP_HOST_PASSWORD: is required with SMTP_HOST_USER"
