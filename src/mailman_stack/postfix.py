@@ -29,7 +29,15 @@ def certificate(settings: Settings) -> Certificate:
         return given
     generated = Certificate(GENERATED / "privkey.pem", GENERATED / "fullchain.pem")
     if not generated.chain.exists():
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        command = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+        ]
         command += ["-nodes", "-days", "3650", "-subj", f"/CN={settings.hostname}"]
         command += ["-addext", f"subjectAltName=DNS:{settings.hostname}"]
         command += ["-keyout", str(generated.key), "-out", str(generated.chain)]

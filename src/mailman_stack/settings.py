@@ -18,8 +18,15 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic import ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -250,8 +257,9 @@ class Mail(Section):
     mta_publish: Publish = "25"
     """Address and port of the host where the MTA takes mail in."""
 
-    message_size_limit: Annotated[int, Field(ge=100_000, le=67_108_864)] = 31_457_280
-    """Largest message in bytes, as it is on the wire (an attachment grows by a third)."""
+    message_size_limit: Annotated[int, Field(ge=100_000, le=33_000_000)] = 31_457_280
+    """Largest message in bytes, as it is on the wire: an attachment grows by a third. Core's LMTP
+    takes no more than 33 MB."""
 
     max_recipients: Annotated[int, Field(ge=1, le=10_000)] = 500
     """How many recipients core hands to the MTA in one SMTP transaction."""
@@ -340,7 +348,9 @@ class Data(Section):
     core_database_password: Annotated[Secret, For(("database", "core"), required=False)] = UNSET
     """Password of the user `core`."""
 
-    web_database_password: Annotated[Secret, For(("database", "web", "qcluster"), required=False)] = UNSET
+    web_database_password: Annotated[
+        Secret, For(("database", "web", "qcluster"), required=False)
+    ] = UNSET
     """Password of the user `web`."""
 
     database_profile: Literal["small", "large"] = "small"
@@ -349,11 +359,15 @@ class Data(Section):
     database_replicas: Literal["0", "1"] = "1"
     """Whether the bundled MySQL runs: 1, or 0 with DATABASE_URL."""
 
-    database_url: Annotated[MySQLUrl, For(("core", "web", "qcluster"), generated=False, required=False)] = UNSET
+    database_url: Annotated[
+        MySQLUrl, For(("core", "web", "qcluster"), generated=False, required=False)
+    ] = UNSET
     """An external MySQL, for core and web: `mysql://user:password@host:3306/schema`, each part
     percent-encoded; `?ssl_mode=REQUIRED` encrypts."""
 
-    web_database_url: Annotated[MySQLUrl, For(("web", "qcluster"), generated=False, required=False)] = UNSET
+    web_database_url: Annotated[
+        MySQLUrl, For(("web", "qcluster"), generated=False, required=False)
+    ] = UNSET
     """The web interface's own schema on an external MySQL. By default DATABASE_URL."""
 
 
@@ -400,7 +414,7 @@ class Settings(Compose, Data, Web, Core, Mail, Site):
 
     @property
     def web_database(self) -> Database:
-        url = self.web_database_url if self.web_database_url else self.database_url
+        url = self.web_database_url or self.database_url
         return self._database("web", url, self.web_database_password)
 
     @staticmethod

@@ -6,6 +6,7 @@ master's lock and its PID file stay upstream's.
 """
 
 import gc
+import logging
 import os
 import random
 import signal
@@ -26,7 +27,9 @@ from mailman.interfaces.mta import IMailTransportAgentLifecycle
 from mailman.utilities.modules import call_name, find_name
 from zope.component import getUtility
 
-EXPECTED_RUNNERS = Path("/run/mailman/runners")
+RUNNERS = Path("/run/mailman/runners")
+"""A file for each runner, holding its process id: what the healthcheck compares with reality."""
+
 HANDLED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
@@ -37,6 +40,7 @@ class Loop(master.Loop):  # type: ignore[misc]
         pid = os.fork()
         if pid == 0:
             become_runner(spec)
+        (RUNNERS / spec).write_text(f"{pid}\n")
         return pid
 
 
@@ -80,15 +84,11 @@ def write_maps() -> None:
     maps.regenerate()
 
 
-def load_runners() -> list[str]:
-    """Import every runner that is to run, so that they share it; returns ``name:slice`` of each."""
-    runners = []
+def load_runners() -> None:
+    """Import the code of every runner that is to run before any is forked, so that they share it."""
     for section in config.runner_configs:
         if as_boolean(section.start):
             find_name(section["class"])
-            name = section.name.removeprefix("runner.")
-            runners += [f"{name}:{number}" for number in range(int(section.instances))]
-    return runners
 
 
 def run(domains: list[str]) -> None:
@@ -97,7 +97,9 @@ def run(domains: list[str]) -> None:
     initialize_3()
     add_domains(domains)
     write_maps()
-    EXPECTED_RUNNERS.write_text("\n".join(load_runners()) + "\n")
+    load_runners()
+    RUNNERS.mkdir()
+    logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's, six lines a connection
     config.db.sessionmaker.remove()
     config.db.engine.dispose()
     gc.collect()

@@ -1,0 +1,1 @@
+"""What the tests share: the stack, mail, waiting, and evidence of what went wrong."""

@@ -1,0 +1,17 @@
+"""Waiting for a condition, never for time to pass."""
+
+import time
+from collections.abc import Callable
+
+
+def until[T](what: str, condition: Callable[[], T], seconds: float = 30, every: float = 0.1) -> T:
+    """Return the first truthy result of ``condition``.
+
+    :raises AssertionError: naming ``what`` was waited for, and the last result, after ``seconds``.
+    """
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what}; last seen: {result!r}")
+        time.sleep(every)
+    return result
