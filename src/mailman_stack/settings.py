@@ -1,8 +1,8 @@
 """The settings: each declared once, here; everything else is made from this declaration.
 
 From it come the validation in every container, the values in the templates under ``config/``, the
-files ``.env.example`` and ``docs/settings.md`` (see :mod:`mailman_stack.reference`), and the list of
-secrets. Names are docker-mailman's where the meaning is the same.
+files ``.env.example`` and ``docs/settings.md`` (see :mod:`mailman_stack.reference`), and the list
+of secrets. Names are docker-mailman's where the meaning is the same.
 
 A value arrives as an environment variable, a secret as a file in ``/run/secrets``.
 """
@@ -271,7 +271,8 @@ class Mail(Section):
     """Port of the relayhost."""
 
     smtp_secure_mode: Literal["smtp", "starttls", "smtps"] = "smtp"
-    """TLS to the relayhost: none needed (smtp), STARTTLS required, or TLS from the start (smtps)."""
+    """TLS to the relayhost: not needed (smtp), STARTTLS, or from the start (smtps); with the latter
+    two its certificate is verified."""
 
     smtp_host_user: Text = ""
     """User name at the relayhost; with it a password and TLS are needed."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from mailmanclient import Client
 from tests.support.catcher import Catcher
 
+from scripts.env_and_secrets import create_secrets
 from tests.support import wait
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ class Stack:
     files: tuple[str, ...] = FILES
 
     def compose(
-        self, *arguments: str, check: bool = True, input: str | None = None
+        self, *arguments: str, check: bool = True, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run ``docker compose`` on this project; its output is in any error."""
         command = ["docker", "compose", "--project-directory", str(ROOT), "-p", self.project]
@@ -44,11 +45,16 @@ class Stack:
             "SECRETS_DIR": str(self.directory / "secrets"),
         }
         result = subprocess.run(
-            [*command, *arguments], capture_output=True, text=True, env=environment, input=input
-        )
+            [*command, *arguments], env=environment,
+            capture_output=True, check=False, input=stdin, text=True,
+        )  # fmt: skip
         if check and result.returncode:
             raise AssertionError(f"{arguments} failed:\n{result.stdout}\n{result.stderr}")
         return result
+
+    def create_secrets(self) -> None:
+        """Make the secrets of this stack, as `make up` does."""
+        create_secrets(json.loads(self.compose("config", "--format", "json").stdout))
 
     def exec(self, service: str, *command: str, check: bool = True) -> str:
         """Run a command in a service's container and return what it prints."""

@@ -23,7 +23,6 @@ from mailman.config import config
 from mailman.core.initialize import initialize_2, initialize_3
 from mailman.database.transaction import transaction
 from mailman.interfaces.domain import IDomainManager
-from mailman.interfaces.mta import IMailTransportAgentLifecycle
 from mailman.utilities.modules import call_name, find_name
 from zope.component import getUtility
 
@@ -61,7 +60,7 @@ def become_runner(spec: str) -> NoReturn:
         status = runner.status
     except SystemExit as leaving:
         status = leaving.code
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it was, this process must not return
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -80,12 +79,11 @@ def add_domains(names: list[str]) -> None:
 
 def write_maps() -> None:
     """Bring the transport maps up to date: lists may have changed while core was down."""
-    maps: IMailTransportAgentLifecycle = call_name(config.mta.incoming)
-    maps.regenerate()
+    call_name(config.mta.incoming).regenerate()
 
 
 def load_runners() -> None:
-    """Import the code of every runner that is to run before any is forked, so that they share it."""
+    """Import every runner's code before the first is forked, so that they share it."""
     for section in config.runner_configs:
         if as_boolean(section.start):
             find_name(section["class"])
@@ -114,5 +112,5 @@ def run(domains: list[str]) -> None:
         loop.loop()
     finally:
         loop.cleanup()
-        os.remove(config.PID_FILE)
+        Path(config.PID_FILE).unlink()
         lock.unlock()

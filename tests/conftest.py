@@ -1,0 +1,82 @@
+"""Fixtures that every kind of test may use."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import evidence
+from tests.support.stack import FILES, ROOT, Stack
+
+PROJECT = "mailman-stack-test"
+RUN = ROOT / "tests" / ".run"
+ENV = """\
+MAIL_DOMAINS=lists.example.com, lists.example.net=archive.example.net
+MAILMAN_ADMIN_EMAIL=admin@example.org
+SITE_OWNER=owner@example.org
+"""
+
+
+@pytest.fixture(scope="session")
+def stack_directory() -> Path:
+    """The settings and secrets of the test stack; below the checkout, where the engine sees them."""
+    shutil.rmtree(RUN, ignore_errors=True)
+    RUN.mkdir()
+    (RUN / "env").write_text(ENV)
+    os.environ.update(ENV_FILE=str(RUN / "env"), SECRETS_DIR=str(RUN / "secrets"))
+    return RUN
+
+
+@pytest.fixture(scope="session")
+def docker_compose_command(stack_directory: Path) -> str:
+    return f"docker compose --project-directory {ROOT} --env-file {stack_directory}/env"
+
+
+@pytest.fixture(scope="session")
+def docker_compose_file() -> list[str]:
+    return [str(ROOT / file) for file in FILES]
+
+
+@pytest.fixture(scope="session")
+def docker_compose_project_name() -> str:
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def docker_setup() -> list[str]:
+    # What an earlier run that was cut off has left would make this one a different test.
+    return ["down --volumes --timeout 5", "up --detach --wait --wait-timeout 300"]
+
+
+@pytest.fixture(scope="session")
+def docker_cleanup() -> list[str]:
+    return ["down --volumes --timeout 30"]
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest, stack_directory: Path) -> Iterator[Stack]:
+    """The whole stack, started once for all tests."""
+    stack = Stack(PROJECT, stack_directory)
+    stack.create_secrets()
+    try:
+        request.getfixturevalue("docker_services")
+    except BaseException:
+        # pytest-docker leaves a project that failed to start as it is, and shows nothing of it.
+        evidence.collect(stack, "start")
+        stack.compose("down", "--volumes", "--timeout", "5", check=False)
+        raise
+    yield stack
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:
+    """Keep what a failed test leaves behind: logs, queues, rendered files, the mail that was seen."""
+    report: pytest.TestReport = yield  # type: ignore[misc, assignment]
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack):
+        report.sections.append(("evidence", str(evidence.collect(stack, item.name))))
+    return report  # type: ignore[return-value]

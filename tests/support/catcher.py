@@ -1,0 +1,80 @@
+"""The mail catcher, seen as the outside world: every message that left the stack."""
+
+import json
+import urllib.request
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+from tests.support import wait
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One SMTP transaction: envelope sender, envelope recipients, message."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    message: EmailMessage
+
+    @property
+    def text(self) -> str:
+        """The first plain text of the message."""
+        body = self.message.get_body(("plain",))
+        return body.get_content() if body else ""
+
+
+@dataclass(frozen=True)
+class Catcher:
+    """MailDev's API below ``url``."""
+
+    url: str
+
+    def _get(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"{self.url}/api{path}", timeout=30) as response:  # noqa: S310
+            content: bytes = response.read()
+        return content
+
+    def _entries(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = json.loads(self._get("/email"))
+        return entries
+
+    def _mail(self, entry: dict[str, Any]) -> Mail:
+        envelope = entry["envelope"]
+        source = self._get(f"/email/{entry['id']}/download")
+        message = message_from_bytes(source, policy=policy.default)
+        recipients = (recipient["address"] for recipient in envelope["to"])
+        return Mail(envelope["from"]["address"], tuple(recipients), message)
+
+    def by_message_id(self, message_id: str) -> list[Mail]:
+        """Every transaction that carried this message, oldest first."""
+        return [
+            self._mail(entry)
+            for entry in self._entries()
+            if entry["headers"].get("message-id") == message_id
+        ]
+
+    def to(self, address: str, subject: str = "") -> list[Mail]:
+        """Every message to this envelope recipient whose subject holds these words, oldest first."""
+        return [
+            self._mail(entry)
+            for entry in self._entries()
+            if address in (recipient["address"] for recipient in entry["envelope"]["to"])
+            and subject in entry.get("subject", "")
+        ]
+
+    def wait_to(self, address: str, subject: str = "", seconds: float = 30) -> Mail:
+        """The newest message to an address, as soon as there is one."""
+        what = f"mail to {address} with {subject!r} in the subject"
+        return wait.until(what, lambda: self.to(address, subject), seconds)[-1]
+
+    def wait_delivered(self, message_id: str, *recipients: str, seconds: float = 30) -> list[Mail]:
+        """Every transaction of a message, as soon as it has reached all these recipients."""
+
+        def all_reached() -> list[Mail]:
+            mails = self.by_message_id(message_id)
+            reached = {address for mail in mails for address in mail.recipients}
+            return mails if reached >= set(recipients) else []
+
+        return wait.until(f"{message_id} reaches {recipients}", all_reached, seconds)
