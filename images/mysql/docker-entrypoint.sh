@@ -76,9 +76,9 @@ become_mysql() {
     exec setpriv --reuid=mysql --regid=mysql --clear-groups "${BASH_SOURCE[0]}" "$@"
 }
 
-# Under NO_BACKSLASH_ESCAPES a quote is the only character that has a meaning inside a literal.
 sql_string() {
-    printf "'%s'" "${1//\'/\'\'}"
+    local text=${1//\\/\\\\}
+    printf "'%s'" "${text//\'/\'\'}"
 }
 
 sql_name() {
@@ -88,7 +88,8 @@ sql_name() {
 
 setup_sql() {
     local user
-    echo "SET sql_mode = 'NO_BACKSLASH_ESCAPES';"
+    # Where the configuration says NO_BACKSLASH_ESCAPES, these literals would be other ones.
+    echo "SET sql_mode = '';"
     echo "ALTER USER root@localhost IDENTIFIED BY $(sql_string "$MYSQL_ROOT_PASSWORD");"
     if [[ $MYSQL_ROOT_HOST != localhost ]]; then
         user="root@$(sql_string "$MYSQL_ROOT_HOST")"
