@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ SITE_OWNER=owner@example.org
 
 @pytest.fixture(scope="session")
 def stack_directory() -> Path:
-    """The settings and secrets of the test stack; below the checkout, where the engine sees them."""
+    """Settings and secrets of the test stack, below the checkout, where the engine sees them."""
     shutil.rmtree(RUN, ignore_errors=True)
     RUN.mkdir()
     (RUN / "env").write_text(ENV)
@@ -56,7 +56,7 @@ def docker_cleanup() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest, stack_directory: Path) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, stack_directory: Path) -> Stack:
     """The whole stack, started once for all tests."""
     stack = Stack(PROJECT, stack_directory)
     stack.create_secrets()
@@ -67,16 +67,16 @@ def stack(request: pytest.FixtureRequest, stack_directory: Path) -> Iterator[Sta
         evidence.collect(stack, "start")
         stack.compose("down", "--volumes", "--timeout", "5", check=False)
         raise
-    yield stack
+    return stack
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
-    """Keep what a failed test leaves behind: logs, queues, rendered files, the mail that was seen."""
-    report: pytest.TestReport = yield  # type: ignore[misc, assignment]
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep what a failed test leaves: logs, queues, rendered files, the mail that was seen."""
+    report = yield
     stack = getattr(item, "funcargs", {}).get("stack")
     if report.failed and isinstance(stack, Stack):
         report.sections.append(("evidence", str(evidence.collect(stack, item.name))))
-    return report  # type: ignore[return-value]
+    return report

@@ -5,14 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mailman_stack.render import render
 from mailman_stack.settings import Settings, SettingsError, load
 
 EX_CONFIG = 78  # sysexits.h
 
-Command = Sequence[str]
+Command = list[str]
 
 
 def execute(command: Command) -> Callable[[Settings], None]:
@@ -33,13 +33,13 @@ class Service:
     start: Callable[[Settings], None]
     """Runs the daemon, usually by `execute`, after whatever must be true before it starts."""
 
-    facts: Callable[[Settings], Mapping[str, object]] = lambda _settings: {}
+    facts: Callable[[Settings], Mapping[str, Any]] = lambda _settings: {}
     """What the templates need besides the settings, found out at the start."""
 
     checks: Sequence[Command] = ()
     """Commands that read the rendered files with the daemon's own parser; all must exit 0."""
 
-    def run(self, arguments: Command = ()) -> NoReturn:
+    def run(self, arguments: Command) -> NoReturn:
         """Start the daemon, or the command given instead of it (``docker compose run core bash``).
 
         Exits with 78 (EX_CONFIG) and a line for each problem where the configuration is wrong.

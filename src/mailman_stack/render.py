@@ -1,8 +1,10 @@
 """Templates: ``config/<service>/<path>.j2`` becomes ``/<path>`` in the service's container."""
 
+import os
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import SecretStr
@@ -46,7 +48,7 @@ def render(
     *,
     templates: Path = TEMPLATES,
     root: Path = Path("/"),
-    **facts: object,
+    **facts: Any,
 ) -> Iterator[Path]:
     """Write every file of one service, readable by its own user only, and yield the paths."""
     directory = templates / service
@@ -58,4 +60,5 @@ def render(
         path.touch(mode=0o600)
         text = env.get_template(str(name)).render(settings=settings, **facts)
         path.write_text(text, encoding="utf-8")
+        os.utime(path, (0, 0))  # Postfix pauses until what it reads is two seconds old
         yield path

@@ -57,7 +57,12 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _HOST_PORT = re.compile(rf"{_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?")
 _ADDRESS = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(\.{_LABEL})+")
-_PUBLISH = re.compile(r"((\d{1,3}\.){3}\d{1,3}:|\[[0-9a-fA-F:]+\]:)?\d{1,5}")
+_PUBLISH = re.compile(r"(([0-9]{1,3}\.){3}[0-9]{1,3}:|\[[0-9a-fA-F:]+\]:)?[0-9]{1,5}")
+_ASCII = re.compile(r"[ -~]+")
+_ASCII_WORD = re.compile(r"[!-~]+")
+_MYSQL_URL = re.compile(
+    r"mysql://[^\s:/?#@]+(:[^\s:/?#@]*)?@[\w.-]+(:[0-9]+)?/[\w$-]+(\?ssl_mode=[A-Z_]+)?", re.ASCII
+)
 
 
 class SettingsError(Exception):
@@ -68,18 +73,23 @@ class SettingsError(Exception):
         super().__init__("\n".join(self.problems))
 
 
-def _one_line(value: str) -> str:
+def _text(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _one_line[T: (str, SecretStr)](value: T) -> T:
     """No value may add a line to a daemon's file, or lose its edges to a parser that trims."""
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in value):
+    text = _text(value)
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text):
         raise ValueError("must not hold line breaks or control characters")
-    if value != value.strip():
+    if text != text.strip():
         raise ValueError("must not begin or end with a space")
     return value
 
 
 def _matches(pattern: re.Pattern[str], what: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if value and not pattern.fullmatch(value):
+    def check[T: (str, SecretStr)](value: T) -> T:
+        if value and not pattern.fullmatch(_text(value)):
             raise ValueError(f"must be {what}")
         return value
 
@@ -87,7 +97,7 @@ def _matches(pattern: re.Pattern[str], what: str) -> AfterValidator:
 
 
 def _split(value: object) -> object:
-    return re.split(r"[,\s]+", value.strip(", ")) if isinstance(value, str) else value
+    return re.findall(r"[^,\s]+", value) if isinstance(value, str) else value
 
 
 def _lower(value: object) -> object:
@@ -103,8 +113,15 @@ def _known_time_zone(value: str) -> str:
 def _mysql_url(value: SecretStr) -> SecretStr:
     """The parts are checked without ever being shown: a URL holds a password."""
     url = value.get_secret_value()
-    if url and not re.fullmatch(r"mysql://[^/?#@]+(:[^/?#@]*)?@[^/?#@]+/[^/?#]+(\?[^#]*)?", url):
-        raise ValueError("must be mysql://user:password@host[:port]/schema, parts percent-encoded")
+    try:
+        wrong = url and not (_MYSQL_URL.fullmatch(url) and Database.from_url(url))
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise ValueError(
+            "must be mysql://user:password@host[:port]/schema[?ssl_mode=…], user and password"
+            " percent-encoded"
+        )
     return value
 
 
@@ -119,7 +136,7 @@ def _mail_domains(value: object) -> object:
     if not isinstance(value, str):
         return value
     domains = []
-    for entry in re.split(r"[,\s]+", value.lower().strip(", ")):
+    for entry in re.findall(r"[^,\s]+", value.lower()) or [""]:
         name, _, web_host = entry.partition("=")
         if not _DOMAIN.fullmatch(name) or not (_HOST_PORT.fullmatch(web_host) or not web_host):
             raise ValueError("must be domains, each as example.org or example.org=web.example.org")
@@ -130,12 +147,16 @@ def _mail_domains(value: object) -> object:
 
 
 Text = Annotated[str, AfterValidator(_one_line)]
-Secret = Annotated[SecretStr, AfterValidator(lambda s: SecretStr(_one_line(s.get_secret_value())))]
+Secret = Annotated[SecretStr, AfterValidator(_one_line)]
+# For HTTP's Authorization header, in which Mailman's client and HyperKitty's lose other characters.
+AsciiText = Annotated[Text, _matches(_ASCII, "ASCII")]
+AsciiSecret = Annotated[Secret, _matches(_ASCII, "ASCII")]
+AsciiWordSecret = Annotated[Secret, _matches(_ASCII_WORD, "ASCII, without spaces")]
 Host = Annotated[str, BeforeValidator(_lower), _matches(_DOMAIN, "a host name or address")]
 HostPort = Annotated[str, BeforeValidator(_lower), _matches(_HOST_PORT, "a host name[:port]")]
 Address = Annotated[str, _matches(_ADDRESS, "a mail address")]
 Publish = Annotated[str, _matches(_PUBLISH, "[address:]port")]
-MySQLUrl = Annotated[SecretStr, AfterValidator(_mysql_url)]
+MySQLUrl = Annotated[Secret, AfterValidator(_mysql_url)]
 Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_split)]
 MailDomains = Annotated[tuple[MailDomain, ...], NoDecode, BeforeValidator(_mail_domains)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -175,22 +196,25 @@ class Database(NamedTuple):
 
     @classmethod
     def from_url(cls, url: str) -> Self:
-        """From ``mysql://user:password@host[:port]/schema[?options]``."""
+        """From ``mysql://user:password@host[:port]/schema[?options]``.
+
+        :raises ValueError: when the port is not one, or what is percent-encoded is not UTF-8.
+        """
         parts = urlsplit(url)
         return cls(
             host=parts.hostname or "",
             port=parts.port or 3306,
-            user=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            schema=unquote(parts.path[1:]),
+            user=unquote(parts.username or "", errors="strict"),
+            password=unquote(parts.password or "", errors="strict"),
+            schema=parts.path[1:],
             options=parts.query,
         )
 
     @property
     def url(self) -> str:
-        """As SQLAlchemy wants it, every part percent-encoded."""
+        """As SQLAlchemy wants it, which decodes user and password and takes the schema as it is."""
         login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
-        place = f"{self.host}:{self.port}/{quote(self.schema, safe='')}"
+        place = f"{self.host}:{self.port}/{self.schema}"
         return f"mysql://{login}@{place}?{urlencode(self.connect_options)}"
 
 
@@ -300,13 +324,13 @@ class Mail(Section):
 class Core(Section):
     """Mailman core"""
 
-    mailman_rest_user: Text = "restadmin"
+    mailman_rest_user: AsciiText = "restadmin"
     """User name for core's REST interface, which only the stack's own network reaches."""
 
-    mailman_rest_password: Annotated[Secret, For(("core", "web", "qcluster"))] = UNSET
+    mailman_rest_password: Annotated[AsciiSecret, For(("core", "web", "qcluster"))] = UNSET
     """Password for core's REST interface."""
 
-    hyperkitty_api_key: Annotated[Secret, For(("core", "web", "qcluster"))] = UNSET
+    hyperkitty_api_key: Annotated[AsciiWordSecret, For(("core", "web", "qcluster"))] = UNSET
     """Key with which core hands messages to the archive."""
 
     @field_validator("mailman_rest_user")
@@ -363,8 +387,8 @@ class Data(Section):
     database_url: Annotated[
         MySQLUrl, For(("core", "web", "qcluster"), generated=False, required=False)
     ] = UNSET
-    """An external MySQL, for core and web: `mysql://user:password@host:3306/schema`, each part
-    percent-encoded; `?ssl_mode=REQUIRED` encrypts."""
+    """An external MySQL, for core and web: `mysql://user:password@host:3306/schema`, user and
+    password percent-encoded; `?ssl_mode=REQUIRED` encrypts."""
 
     web_database_url: Annotated[
         MySQLUrl, For(("web", "qcluster"), generated=False, required=False)
@@ -449,9 +473,10 @@ def load(service: str, secrets_dir: Path = SECRETS_DIR) -> Settings:
 
     :raises SettingsError: with a line for every wrong setting; a secret's value is never in it.
     """
-    problems = [*_unknown_names(), *_given_twice(secrets_dir)]
+    files = _secret_files(secrets_dir)
+    problems = [*_unknown_names(), *_given_twice(files, secrets_dir)]
     try:
-        settings = Settings(_secrets_dir=secrets_dir if secrets_dir.is_dir() else None)
+        settings = Settings(**{name.lower(): text for name, text in files.items()})
     except ValidationError as error:
         problems += [_describe(detail) for detail in error.errors()]
     else:
@@ -471,10 +496,25 @@ def _unknown_names() -> Iterable[str]:
             yield f"{name}: there is no such setting; {hint}"
 
 
-def _given_twice(secrets_dir: Path) -> Iterable[str]:
-    for name, field in fields().items():
-        path = secrets_dir / name.lower()
-        if secret(field) and os.environ.get(name) and path.is_file() and path.stat().st_size:
+def _secret_files(directory: Path) -> dict[str, Any]:
+    """The text of each secret that has a file with anything in it, by environment name.
+
+    Line breaks at the end go, as a shell's ``$(<file)`` takes them away, which is how MySQL's
+    entrypoint reads the same files. Bytes that are not UTF-8 are left to `_one_line` to refuse.
+    """
+    paths = {name: directory / name.lower() for name, field in fields().items() if secret(field)}
+    texts = {
+        name: path.read_bytes().decode(errors="surrogateescape").rstrip("\n")
+        for name, path in paths.items()
+        if path.is_file()
+    }
+    return {name: text for name, text in texts.items() if text}
+
+
+def _given_twice(files: Iterable[str], directory: Path) -> Iterable[str]:
+    for name in files:
+        if os.environ.get(name):
+            path = directory / name.lower()
             yield f"{name}: is set both as a variable and in the file {path}; remove one"
 
 

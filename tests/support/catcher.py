@@ -56,7 +56,7 @@ class Catcher:
         ]
 
     def to(self, address: str, subject: str = "") -> list[Mail]:
-        """Every message to this envelope recipient whose subject holds these words, oldest first."""
+        """Every message to an envelope recipient with these words in its subject, oldest first."""
         return [
             self._mail(entry)
             for entry in self._entries()

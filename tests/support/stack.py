@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
-from functools import cached_property
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from mailmanclient import Client
-from tests.support.catcher import Catcher
 
 from scripts.env_and_secrets import create_secrets
 from tests.support import wait
+from tests.support.catcher import Catcher
 
 ROOT = Path(__file__).parents[2]
 FILES = ("compose.yaml", "compose.dev.yaml", "tests/compose.yaml")
@@ -56,41 +58,44 @@ class Stack:
         """Make the secrets of this stack, as `make up` does."""
         create_secrets(json.loads(self.compose("config", "--format", "json").stdout))
 
-    def exec(self, service: str, *command: str, check: bool = True) -> str:
+    def container(self, service: str) -> str:
+        """The name of a service's container, as Compose makes it."""
+        return f"{self.project}-{service}-1"
+
+    def exec(self, service: str, *command: str) -> str:
         """Run a command in a service's container and return what it prints."""
-        return self.compose("exec", "-T", service, *command, check=check).stdout
+        result = self.try_exec(service, *command)
+        assert result.returncode == 0, (command, result.stdout, result.stderr)
+        return result.stdout
+
+    def try_exec(self, service: str, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in a service's container that may fail."""
+        command = ("docker", "exec", self.container(service), *command)
+        return subprocess.run(command, capture_output=True, check=False, text=True)
 
     def logs(self, service: str) -> str:
         return self.compose("logs", "--no-color", "--no-log-prefix", service).stdout
 
-    def inspect(self, service: str) -> dict[str, object]:
+    def inspect(self, service: str) -> Any:
         """What the engine knows of a service's container (docker inspect)."""
-        container = self.compose("ps", "--all", "--quiet", service).stdout.strip()
-        found = subprocess.run(["docker", "inspect", container], capture_output=True, check=True)
-        details: dict[str, object] = json.loads(found.stdout)[0]
-        return details
+        command = ["docker", "inspect", self.container(service)]
+        return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[0]
 
     def address(self, service: str, network: str = "mail") -> str:
-        """The IP address of a service; it changes when the container is started anew."""
-        container = self.compose("ps", "--quiet", service).stdout.strip()
-        template = f'{{{{(index .NetworkSettings.Networks "{self.project}_{network}").IPAddress}}}}'
-        found = subprocess.run(
-            ["docker", "inspect", "--format", template, container],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return found.stdout.strip()
+        """The IP address of a service; it may change when the container is started anew."""
+        networks = self.inspect(service)["NetworkSettings"]["Networks"]
+        return str(networks[f"{self.project}_{network}"]["IPAddress"])
 
     def health(self, service: str) -> str:
         """`healthy`, `unhealthy` or `starting`."""
-        state = self.inspect(service)["State"]
-        assert isinstance(state, dict)
-        return str(state["Health"]["Status"])
+        return str(self.inspect(service)["State"]["Health"]["Status"])
 
     def wait_healthy(self, *services: str, seconds: float = 120) -> None:
         for service in services:
-            wait.until(
-                f"{service} is healthy", lambda s=service: self.health(s) == "healthy", seconds
-            )
+            self._wait_healthy(service, seconds)
+
+    def _wait_healthy(self, service: str, seconds: float) -> None:
+        wait.until(f"{service} is healthy", lambda: self.health(service) == "healthy", seconds)
 
     def secret(self, name: str) -> str:
         return (self.directory / "secrets" / name).read_text().rstrip("\n")
@@ -118,6 +123,13 @@ class Stack:
         with self.smtp() as smtp:
             smtp.send_message(message, sender, recipients or None)
 
-    @cached_property
-    def web_host(self) -> str:
-        return "www.example.com"
+    def open(self, url: str) -> str:
+        """The page behind a public link of the web interface; empty where there is none (404)."""
+        parts = urlsplit(url)
+        connection = HTTPConnection(self.address("web"), 8000, timeout=30)
+        connection.request("GET", parts.path, headers={"Host": parts.netloc})
+        response = connection.getresponse()
+        page = response.read().decode()
+        connection.close()
+        assert response.status in (200, 404), (response.status, page)
+        return page if response.status == 200 else ""

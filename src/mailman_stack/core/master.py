@@ -32,7 +32,7 @@ RUNNERS = Path("/run/mailman/runners")
 HANDLED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
-class Loop(master.Loop):  # type: ignore[misc]
+class Loop(master.Loop):
     """Upstream's control loop; only how a runner is started differs."""
 
     def _start_runner(self, spec: str) -> int:

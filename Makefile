@@ -1,0 +1,50 @@
+# The commands a person types. What they do is in scripts/.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PYTHON ?= python3
+
+##@ The stack
+.PHONY: up down clean logs ps shell
+
+up:  ## Start the stack, from a bare machine if need be
+	@$(PYTHON) -m scripts.up
+
+down:  ## Stop the stack; mail, lists and archives stay
+	@docker compose down
+
+clean:  ## Stop the stack and delete its data, after asking (FORCE=yes: without)
+	@$(PYTHON) -m scripts.clean
+
+logs:  ## Follow the logs, of one service with S=core
+	@docker compose logs --follow --tail=100 $(S)
+
+ps:  ## Show the services and their health
+	@docker compose ps
+
+shell:  ## Open a shell in a service: S=core
+	@docker compose exec $(or $(S),core) bash
+
+##@ Development
+.PHONY: test lint unit integration e2e browser settings lock help
+
+test:  ## Run every check below
+	@$(PYTHON) -m scripts.test
+
+lint:  ## Check code, images, scripts and YAML without running them
+unit:  ## Test single modules (ARGS="-k name" selects tests, here and below)
+integration:  ## Test services with those they need
+e2e:  ## Test the whole stack by mail
+browser:  ## Test the web interface in a headless browser
+lint unit integration e2e browser:
+	@$(PYTHON) -m scripts.test $@
+
+settings:  ## Write .env.example and docs/settings.md anew from the declared settings
+	@$(PYTHON) -m scripts.toolbox python -m mailman_stack.reference
+
+lock:  ## Write the locked requirements anew from pyproject.toml
+	@$(PYTHON) -m scripts.toolbox sh requirements/lock.sh
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

@@ -1,0 +1,64 @@
+"""`make test`: every check of the project, or the named parts of it, each in the tests image."""
+
+import os
+import shlex
+import sys
+import time
+from typing import NamedTuple
+
+from scripts import toolbox
+from scripts.console import CommandError, announce, command
+
+NEED_NO_STACK = ("lint", "unit")
+PARTS = (*NEED_NO_STACK, "integration", "e2e", "browser")
+
+
+class Result(NamedTuple):
+    """How one part went."""
+
+    part: str
+    seconds: float
+    passed: bool
+
+
+def main() -> None:
+    """Run the parts that the arguments name, or all, and end with a table of how each went."""
+    parts = sys.argv[1:] or PARTS
+    if unknown := set(parts) - set(PARTS):
+        raise CommandError(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    start = time.monotonic()
+    toolbox.ensure()
+    if set(parts) - set(NEED_NO_STACK):
+        toolbox.ensure_stack()
+    results = [Result("images", time.monotonic() - start, passed=True)]
+    results += [run(part) for part in parts]
+    print(table(results))
+    if not all(result.passed for result in results):
+        raise CommandError("not everything passed")
+
+
+def run(part: str) -> Result:
+    """Run one part."""
+    announce(f"Tests: {part}")
+    start = time.monotonic()
+    code = toolbox.run(argv(part))
+    return Result(part, time.monotonic() - start, code == 0)
+
+
+def argv(part: str) -> list[str]:
+    """The command of a part; ARGS are the person's own for pytest."""
+    if part == "lint":
+        return ["python", "-m", "scripts.lint"]
+    return ["pytest", f"tests/{part}", *shlex.split(os.environ.get("ARGS", ""))]
+
+
+def table(results: list[Result]) -> str:
+    """One line for each part, and the sum."""
+    rows = [(r.part, r.seconds, "ok" if r.passed else "FAILED") for r in results]
+    rows.append(("total", sum(r.seconds for r in results), ""))
+    lines = [f"{part:<12}{seconds:>8.1f} s  {verdict}" for part, seconds, verdict in rows]
+    return "\n".join(map(str.rstrip, lines))
+
+
+if __name__ == "__main__":
+    command(main)

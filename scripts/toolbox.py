@@ -1,0 +1,82 @@
+"""The image `tests`: Python, the linters, a browser and the docker command, for whom has none.
+
+    python3 -m scripts.toolbox COMMAND [ARGUMENT…]
+
+runs a command in it, in the project's folder and as the calling user.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts import base_images, docker_cli, engine, host, process
+from scripts.console import CommandError, announce, command
+
+IMAGE = "mailman-stack/tests"
+COMPOSE_FILES = ("compose.yaml", "compose.dev.yaml")
+BUILD_ARGUMENTS = ("http_proxy", "https_proxy", "no_proxy")
+
+
+def ensure() -> None:
+    """Have an engine and the image."""
+    engine.ensure()
+    base_images.ensure([base_images.DEBIAN])
+    announce(f"Build: {IMAGE}")
+    docker_cli.run(
+        "build",
+        "--file=images/Dockerfile",
+        "--target=tests",
+        f"--tag={IMAGE}",
+        f"--secret=id=ca,src={host.ca_bundle()}",
+        *(f"--build-arg={name}" for name in BUILD_ARGUMENTS),
+        ".",
+    )
+
+
+def ensure_stack() -> None:
+    """Have every image of the project, for tests that start it."""
+    base_images.ensure([base_images.MYSQL])
+    announce("Build: the project's images")
+    # The operator's own settings have no part in the tests, and need not be there.
+    example = ".env.example"
+    files = [f"--file={name}" for name in COMPOSE_FILES]
+    compose = ["compose", f"--env-file={example}", *files, "--profile=*"]
+    docker_cli.run(*compose, "build", ENV_FILE=example)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a command in the image and return its exit code."""
+    socket = docker_cli.socket()
+    if socket is None:
+        raise CommandError(
+            "the tests need an engine on this machine: they mount the project's folder"
+        )
+    folder = str(process.ROOT)
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    return docker_cli.status(
+        "run",
+        "--rm",
+        *(["--interactive", "--tty"] if interactive else []),
+        "--network=host",
+        f"--volume={socket}:/var/run/docker.sock",
+        f"--volume={folder}:{folder}",
+        f"--workdir={folder}",
+        f"--user={os.getuid()}:{os.getgid()}",
+        f"--group-add={Path(socket).stat().st_gid}",
+        # The caller's own home is not there; programs keep their caches here.
+        "--env=HOME=/tmp",
+        "--env=CI",
+        IMAGE,
+        *argv,
+    )
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    ensure()
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    command(main)

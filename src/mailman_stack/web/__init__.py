@@ -1,0 +1,1 @@
+"""The web interface, a Django project: Postorius, HyperKitty and the tasks of both."""

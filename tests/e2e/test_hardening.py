@@ -1,0 +1,90 @@
+"""What each container cannot do, asked from inside it."""
+
+import json
+
+import pytest
+
+from tests.support.stack import Stack
+
+SERVICES = ["database", "core", "web", "qcluster", "mta"]
+POSTFIX_MASTER = {"chown", "dac_override", "fowner", "kill", "setgid", "setuid"}
+CAPABILITY_BITS = {0: "chown", 1: "dac_override", 3: "fowner", 5: "kill", 6: "setgid", 7: "setuid"}
+
+
+def status(stack: Stack, service: str) -> dict[str, str]:
+    """/proc/1/status of a service's first process (proc_pid_status(5))."""
+    lines = stack.exec(service, "cat", "/proc/1/status").splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_root_file_system_is_read_only(stack: Stack, service: str) -> None:
+    for path in ("/etc/probe", "/usr/local/bin/probe", "/probe"):
+        failure = stack.try_exec(service, "touch", path)
+        assert failure.returncode != 0
+        assert "Read-only" in failure.stderr or "denied" in failure.stderr
+    mounts = stack.exec(service, "cat", "/proc/mounts").splitlines()
+    root = next(mount.split() for mount in mounts if mount.split()[1] == "/")
+    assert "ro" in root[3].split(",")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_process_can_gain_privileges(stack: Stack, service: str) -> None:
+    assert status(stack, service)["NoNewPrivs"].strip() == "1"
+
+
+@pytest.mark.parametrize("service", ["database", "core", "web", "qcluster"])
+def test_no_root_and_no_capabilities(stack: Stack, service: str) -> None:
+    facts = status(stack, service)
+    assert set(facts["Uid"].split()) <= {"990", "999"}
+    for kind in ("CapPrm", "CapEff", "CapBnd"):
+        assert int(facts[kind], 16) == 0, kind
+
+
+def test_postfix_has_the_few_capabilities_it_needs(stack: Stack) -> None:
+    bits = int(status(stack, "mta")["CapEff"], 16)
+    held = {CAPABILITY_BITS.get(bit, str(bit)) for bit in range(64) if bits >> bit & 1}
+    assert held == POSTFIX_MASTER
+
+
+def test_what_meets_the_network_in_postfix_is_not_root(stack: Stack) -> None:
+    with stack.smtp() as smtp:
+        smtp.noop()
+        owners = stack.exec(
+            "mta", "sh", "-c", "for p in /proc/[0-9]*; do stat -c %U $p; cat $p/comm; done"
+        ).split()
+    assert ("postfix", "smtpd") in zip(owners[::2], owners[1::2], strict=True)
+
+
+def test_only_mta_and_web_publish_ports_in_production(stack: Stack) -> None:
+    production = Stack(stack.project, stack.directory, files=("compose.yaml",))
+    ports = production.compose("config", "--format", "json").stdout
+    services = json.loads(ports)["services"]
+    assert {name for name, service in services.items() if service.get("ports")} == {"mta", "web"}
+
+
+def test_database_is_on_no_network_that_reaches_out(stack: Stack) -> None:
+    networks = stack.inspect("database")["NetworkSettings"]["Networks"]
+    assert list(networks) == [f"{stack.project}_data"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_secrets_are_not_in_the_environment_nor_in_the_log(stack: Stack, service: str) -> None:
+    environment = str(stack.inspect(service)["Config"]["Env"])
+    log = stack.logs(service)
+    for path in (stack.directory / "secrets").iterdir():
+        if value := path.read_text().strip():
+            assert value not in environment, path.name
+            assert value not in log, path.name
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_memory_limit_holds(stack: Stack, service: str) -> None:
+    limit = int(stack.inspect(service)["HostConfig"]["Memory"])
+    assert 0 < limit <= 2 * 2**30
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_logs_are_rotated(stack: Stack, service: str) -> None:
+    config = stack.inspect(service)["HostConfig"]["LogConfig"]["Config"]
+    assert config == {"max-size": "10m", "max-file": "5"}

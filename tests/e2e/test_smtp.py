@@ -1,0 +1,99 @@
+"""What the MTA accepts from strangers, and what it refuses, said while they are still there."""
+
+from collections.abc import Callable
+
+import pytest
+from mailmanclient import MailingList
+
+from tests.e2e.conftest import DOMAIN, subscribe
+from tests.support import wait
+from tests.support.mail import message
+from tests.support.stack import Stack
+
+SUBADDRESSES = (
+    "bounces", "confirm", "join", "leave", "owner", "request", "subscribe", "unsubscribe",
+)  # fmt: skip
+
+
+def rcpt(stack: Stack, recipient: str, sender: str = "someone@outside.example.net") -> int:
+    """The MTA's reply code to a recipient."""
+    with stack.smtp() as smtp:
+        smtp.mail(sender)
+        return smtp.rcpt(recipient)[0]
+
+
+def test_unknown_list_is_refused(stack: Stack, unique: str) -> None:
+    assert rcpt(stack, f"{unique}@{DOMAIN}") == 550
+
+
+def test_relaying_is_refused(stack: Stack) -> None:
+    assert rcpt(stack, "someone@elsewhere.example") == 554
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "elsewhere.example!someone",
+        "someone%elsewhere.example",
+        f"someone%elsewhere.example@{DOMAIN}",
+        f"@{DOMAIN}:someone@elsewhere.example",
+        f'"someone@elsewhere.example"@{DOMAIN}',
+    ],
+)
+def test_relaying_by_routing_tricks_is_refused(stack: Stack, recipient: str) -> None:
+    assert rcpt(stack, recipient) in range(500, 600)
+
+
+def test_pretending_to_be_a_list_opens_no_relay(stack: Stack, mailing_list: MailingList) -> None:
+    assert rcpt(stack, "someone@elsewhere.example", mailing_list.fqdn_listname) == 554
+
+
+def test_every_subaddress_of_a_list_is_accepted(stack: Stack, mailing_list: MailingList) -> None:
+    name = mailing_list.list_name
+    wanted = [f"{name}@{DOMAIN}", *(f"{name}-{sub}@{DOMAIN}" for sub in SUBADDRESSES)]
+    wanted += [f"{name}-bounces+anne=example.org@{DOMAIN}", f"{name}-confirm+1234567890@{DOMAIN}"]
+    codes = {recipient: rcpt(stack, recipient) for recipient in wanted}
+    assert codes == dict.fromkeys(wanted, 250)
+
+
+def test_list_is_followed_at_once(stack: Stack, unique: str) -> None:
+    address = f"{unique}@{DOMAIN}"
+    assert rcpt(stack, address) == 550
+    created = stack.rest.get_domain(DOMAIN).create_list(unique)
+    wait.until("a new list is accepted", lambda: rcpt(stack, address) == 250, seconds=2)
+    created.delete()
+    wait.until("a deleted list is refused", lambda: rcpt(stack, address) == 550, seconds=2)
+
+
+def test_mail_of_core_to_an_unknown_address_of_a_list_domain_never_leaves(
+    stack: Stack, mailing_list: MailingList, address: Callable[[str], str], unique: str
+) -> None:
+    nobody = f"nobody-{unique}@{DOMAIN}"
+    subscribe(mailing_list, nobody, address("anne"))
+    post = message(address("anne"), mailing_list.fqdn_listname, "Not for the relayhost")
+
+    stack.post(post)
+
+    mails = stack.catcher.wait_delivered(post["Message-ID"], address("anne"))
+    assert nobody not in [recipient for mail in mails for recipient in mail.recipients]
+
+
+def test_too_large_a_message_is_refused_by_its_size(stack: Stack) -> None:
+    with stack.smtp() as smtp:
+        assert smtp.esmtp_features["size"] == "31457280"
+        assert smtp.mail("someone@outside.example.net", ["SIZE=31457281"])[0] == 552
+
+
+def test_starttls_is_offered_with_a_generated_certificate(stack: Stack) -> None:
+    with stack.smtp() as smtp:
+        assert smtp.starttls()[0] == 220
+        assert smtp.ehlo("outside.example.net")[0] == 250
+
+
+def test_core_listener_takes_mail_from_no_other_network(stack: Stack) -> None:
+    """Tests run on the host, whose address is the gateway's: not one of the stack's containers."""
+    networks = stack.exec("mta", "postconf", "-P", "10025/inet/mynetworks")
+    assert stack.exec("mta", "postconf", "-h", "smtpd_relay_restrictions").strip() == (
+        "reject_unauth_destination"
+    )
+    assert "0.0.0.0/0" not in networks

@@ -1,0 +1,468 @@
+"""The web image as web and as qcluster, with a real database and without the rest of the stack."""
+
+import http
+import http.client
+import io
+import json
+import subprocess
+import tarfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from email.message import Message
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support import wait
+
+IMAGE = "mailman-stack/web"
+DATABASE = "mysql:9.7"
+QCLUSTER = "/usr/local/lib/qcluster"
+EX_CONFIG = 78
+SITE = {
+    "MAIL_DOMAINS": "lists.example.com,lists.example.org=www.example.org",
+    "SERVE_FROM_DOMAIN": "www.example.com",
+    "MAILMAN_ADMIN_EMAIL": "admin@example.com",
+    "MAILMAN_ADMIN_PASSWORD": "first password",
+    "SECRET_KEY": "key",
+    "MAILMAN_REST_PASSWORD": "rest",
+    "HYPERKITTY_API_KEY": "archive",
+    "DATABASE_URL": "mysql://web:password@database/web",
+}
+HARDENED = (
+    "--read-only",
+    "--tmpfs=/tmp",
+    "--tmpfs=/etc/uwsgi:uid=990,gid=990",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+)
+SAME_VALUES = """
+import importlib, json, os, sys
+from mailman_stack.web import settings
+for line in sys.stdin:
+    os.environ.update(json.loads(line))
+    importlib.reload(settings)
+    values = {
+        "SECRET_KEY": settings.SECRET_KEY,
+        "HYPERKITTY_API_KEY": settings.MAILMAN_ARCHIVER_KEY,
+        "MAILMAN_REST_USER": settings.MAILMAN_REST_API_USER,
+        "MAILMAN_REST_PASSWORD": settings.MAILMAN_REST_API_PASS,
+        "WEB_DATABASE_PASSWORD": settings.DATABASES["default"]["PASSWORD"],
+    }
+    print(json.dumps(values), flush=True)
+"""
+MISSING_STATIC_FILES = """
+import re
+from pathlib import Path
+import django
+django.setup()
+from django.apps import apps
+from django.contrib.staticfiles.storage import staticfiles_storage
+for app in ("django_mailman3", "hyperkitty", "postorius"):
+    for page in Path(apps.get_app_config(app).path, "templates").rglob("*.html"):
+        for name in re.findall(r"{% *static +['\\"]([^'\\"]+[^/])['\\"]", page.read_text()):
+            if staticfiles_storage.stored_name(name) == name:
+                print(page, name)
+"""
+
+
+def docker(*arguments: str, stdin: bytes = b"") -> str:
+    """Run the docker client and return what it prints, both streams together."""
+    done = subprocess.run(
+        ["docker", *arguments],
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=120,
+    )
+    output = done.stdout.decode()
+    assert done.returncode == 0, output
+    return output
+
+
+class Answer(NamedTuple):
+    """What web answers to a request."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of the test's own."""
+
+    name: str
+
+    def inspect(self, template: str) -> str:
+        return docker("inspect", f"--format={template}", self.name).strip()
+
+    def logs(self) -> str:
+        return docker("logs", self.name)
+
+    def run(self, *command: str) -> str:
+        return docker("exec", self.name, *command)
+
+    def succeeds(self, *command: str) -> bool:
+        return not subprocess.run(
+            ["docker", "exec", self.name, *command], capture_output=True, check=False, timeout=60
+        ).returncode
+
+    def django(self, expression: str) -> object:
+        """Evaluate one expression in Django's shell."""
+        code = (
+            "import json; from django.contrib.auth.models import User; "
+            "from django.contrib.sites.models import Site; from django_q.models import *; "
+            "from allauth.account.models import EmailAddress; "
+            f"from django_mailman3.models import MailDomain; print(json.dumps({expression}))"
+        )
+        return json.loads(self.run("django-admin", "shell", "--verbosity=0", "--command", code))
+
+    def wait_for_end(self) -> int:
+        """Return its exit code."""
+        return int(docker("wait", self.name))
+
+    def start_again(self, *, stop: str = "stop") -> None:
+        docker(stop, self.name)
+        docker("start", self.name)
+
+    def get(self, path: str, host: str = "www.example.com", **headers: str) -> "Answer":
+        address = self.inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
+        connection = http.client.HTTPConnection(address, 8000, timeout=30)
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        with closing(connection):
+            connection.request("GET", path, headers={"Host": host, **names})
+            response = connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+
+
+@dataclass
+class Lab:
+    """A network with a database, and the containers that a test adds."""
+
+    id: str = field(default_factory=lambda: f"test-web-{uuid.uuid4().hex[:8]}")
+    containers: list[str] = field(default_factory=list)
+
+    def add(
+        self, name: str, *options: str, image: str = IMAGE, command: tuple[str, ...] = ()
+    ) -> Container:
+        container = self.create(name, *options, image=image, command=command)
+        docker("start", container.name)
+        return container
+
+    def create(self, name: str, *options: str, image: str, command: tuple[str, ...]) -> Container:
+        full_name = f"{self.id}-{name}"
+        self.containers.append(full_name)
+        place = (f"--network={self.id}", f"--network-alias={name}", f"--hostname={name}")
+        docker("create", f"--name={full_name}", *place, *options, image, *command)
+        return Container(full_name)
+
+    def database(self) -> Container:
+        """Add an empty database and return once it can be used."""
+        options = ("MYSQL_RANDOM_ROOT_PASSWORD=yes", "MYSQL_DATABASE=web", "MYSQL_USER=web")
+        database = self.add(
+            "database", *environment(options), "--env=MYSQL_PASSWORD=password", image=DATABASE
+        )
+        query = ("mysql", "-h127.0.0.1", "-uweb", "-ppassword", "-eSELECT 1", "web")
+        wait.until("the database answers", lambda: database.succeeds(*query), seconds=90)
+        return database
+
+    def service(self, name: str = "web", **site: str) -> Container:
+        options: tuple[str, ...] = (*HARDENED, f"--volume={self.id}:/var/lib/mailman-web")
+        if name == "qcluster":
+            options += (f"--entrypoint={QCLUSTER}/entrypoint.py",)
+        return self.add(name, *options, *environment(f"{k}={v}" for k, v in (SITE | site).items()))
+
+    def remove(self) -> None:
+        for name in self.containers:
+            docker("rm", "--force", "--volumes", name)
+        self.containers.clear()
+        docker("volume", "rm", "--force", self.id)
+
+
+def environment(assignments: Iterator[str] | tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"--env={assignment}" for assignment in assignments)
+
+
+@pytest.fixture(scope="module")
+def make_lab() -> Iterator[Callable[[], Lab]]:
+    labs: list[Lab] = []
+
+    def make() -> Lab:
+        lab = Lab()
+        docker("network", "create", "--internal", lab.id)
+        labs.append(lab)
+        return lab
+
+    yield make
+    for lab in labs:
+        lab.remove()
+        docker("network", "rm", lab.id)
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab: Callable[[], Lab]) -> Lab:
+    """With a database, qcluster and web; qcluster is there first, and has to wait."""
+    lab = make_lab()
+    lab.database()
+    lab.service("qcluster")
+    lab.service("web")
+    return lab
+
+
+@pytest.fixture
+def web(lab: Lab) -> Container:
+    web = Container(f"{lab.id}-web")
+    wait.until("web is healthy", lambda: web.succeeds("healthcheck"), seconds=120)
+    return web
+
+
+@pytest.fixture
+def qcluster(lab: Lab) -> Container:
+    return Container(f"{lab.id}-qcluster")
+
+
+@pytest.fixture
+def apart(make_lab: Callable[[], Lab]) -> Lab:
+    """Without a database."""
+    return make_lab()
+
+
+@pytest.fixture(scope="module")
+def same_values(make_lab: Callable[[], Lab]) -> Iterator[Callable[[Mapping[str, str]], object]]:
+    """Hands variables to Django's settings and returns what they have become."""
+    lab = make_lab()
+    site = SITE | {"DATABASE_URL": "", "WEB_DATABASE_PASSWORD": "database"}
+    options = environment(f"{name}={value}" for name, value in site.items())
+    command = ("python", "-c", SAME_VALUES)
+    container = lab.create("values", "--interactive", *options, image=IMAGE, command=command)
+    with subprocess.Popen(
+        ["docker", "start", "--attach", "--interactive", container.name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        stdin, stdout = process.stdin, process.stdout
+
+        def ask(variables: Mapping[str, str]) -> object:
+            stdin.write(json.dumps(variables).encode() + b"\n")
+            stdin.flush()
+            return json.loads(stdout.readline())
+
+        yield ask
+        stdin.close()
+
+
+def values(characters: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    text = st.text(characters, min_size=1, max_size=60)
+    return text.filter(lambda value: value == value.strip())
+
+
+TEXT = values(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")))
+ASCII = values(st.characters(min_codepoint=0x20, max_codepoint=0x7E))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.fixed_dictionaries(
+        {
+            "SECRET_KEY": TEXT,
+            "HYPERKITTY_API_KEY": ASCII.filter(lambda text: " " not in text),
+            "MAILMAN_REST_PASSWORD": ASCII,
+            "MAILMAN_REST_USER": ASCII.filter(lambda text: ":" not in text),
+            "WEB_DATABASE_PASSWORD": TEXT,
+        }
+    )
+)
+def test_values_arrive_unchanged(
+    same_values: Callable[[Mapping[str, str]], object], variables: dict[str, str]
+) -> None:
+    assert same_values(variables) == variables
+
+
+def test_every_wrong_setting_is_named(apart: Lab) -> None:
+    web = apart.service(WEB_SCHEME="gopher", UWSGI_TREADS="3", TZ="Mars/Olympus")
+    assert web.wait_for_end() == EX_CONFIG
+    for name in ("WEB_SCHEME", "UWSGI_TREADS", "TZ"):
+        assert f"web: {name}" in web.logs()
+
+
+def file(name: str, text: str) -> bytes:
+    """Make a tar archive with one file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = len(text.encode()), 0o644
+        tar.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def test_uwsgi_checks_its_file(apart: Lab) -> None:
+    options = (HARDENED[2], *environment(f"{name}={value}" for name, value in SITE.items()))
+    web = apart.create("web", *options, image=IMAGE, command=())
+    template = file("etc/uwsgi/uwsgi.ini.j2", "[uwsgi]\nstrict = true\nprocceses = 2\n")
+    docker("cp", "-", f"{web.name}:/usr/share/mailman-stack/config/web", stdin=template)
+    docker("start", web.name)
+    assert web.wait_for_end() == EX_CONFIG
+    assert "unknown config directive: procceses" in web.logs()
+
+
+def test_settings_local(apart: Lab) -> None:
+    options = environment(f"{name}={value}" for name, value in SITE.items())
+    code = "from django.conf import settings as s; print(s.INSTALLED_APPS[-1], s.TIME_ZONE)"
+    container = apart.create("local", *options, image=IMAGE, command=("python", "-c", code))
+    text = 'INSTALLED_APPS += ["django.contrib.syndication"]\nTIME_ZONE = "Asia/Tokyo"\n'
+    local = file("settings_local.py", text)
+    docker("cp", "-", f"{container.name}:/etc/mailman-stack/local", stdin=local)
+    docker("start", container.name)
+    assert container.wait_for_end() == 0
+    assert container.logs().split() == ["django.contrib.syndication", "Asia/Tokyo"]
+
+
+def test_no_page_names_a_static_file_that_is_missing(web: Container) -> None:
+    assert web.run("python", "-c", MISSING_STATIC_FILES) == ""
+
+
+def test_static_files_are_compressed_and_kept_for_ever(web: Container) -> None:
+    page = web.get("/archives/").body.decode()
+    style = page.split('<link rel="stylesheet" href="')[1].split('"')[0]
+    answer = web.get(style, Accept_Encoding="gzip")
+    assert answer.status == http.HTTPStatus.OK
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Vary"] == "Accept-Encoding"
+
+
+def test_a_static_name_without_hash_is_not_kept_for_ever(web: Container) -> None:
+    answer = web.get("/static/hyperkitty/js/hyperkitty-common.js", Accept_Encoding="gzip")
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.headers["Cache-Control"] is None
+
+
+def test_each_domain_has_its_site(web: Container) -> None:
+    rows = web.django("list(MailDomain.objects.values_list('mail_domain', 'site__domain'))")
+    assert rows == [
+        ["lists.example.com", "www.example.com"],
+        ["lists.example.org", "www.example.org"],
+    ]
+    assert web.django("Site.objects.filter(domain='example.com').exists()") is False
+
+
+@pytest.mark.parametrize(
+    ("domain", "host"), [("com", "www.example.com"), ("org", "www.example.org")]
+)
+def test_archive_links_lead_to_the_domains_host(web: Container, domain: str, host: str) -> None:
+    query = f"/archives/api/mailman/urls?mlist=ant@lists.example.{domain}"
+    answer = web.get(query, "web:8000", Authorization="Token archive")
+    url = f"https://{host}/archives/list/ant@lists.example.{domain}/"
+    assert json.loads(answer.body) == {"url": url}
+
+
+def test_archive_links_are_http_where_browsers_use_it(web: Container) -> None:
+    code = (
+        "import django; django.setup(); from django.test import Client; "
+        "url = '/archives/api/mailman/urls?mlist=ant@lists.example.com'; "
+        "headers = {'Host': 'web:8000', 'Authorization': 'Token archive'}; "
+        "print(Client().get(url, headers=headers).content.decode())"
+    )
+    answer = docker("exec", "--env=WEB_SCHEME=http", web.name, "python", "-c", code)
+    url = "http://www.example.com/archives/list/ant@lists.example.com/"
+    assert json.loads(answer) == {"url": url}
+
+
+def test_the_archive_api_wants_the_key(web: Container) -> None:
+    answer = web.get("/archives/api/mailman/urls?mlist=a@b", "web:8000", Authorization="Token x")
+    assert answer.status == http.HTTPStatus.UNAUTHORIZED
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("www.example.com", 200), ("www.example.org", 200), ("localhost", 200), ("example.net", 400)],
+)
+def test_only_known_hosts_are_served(web: Container, host: str, status: int) -> None:
+    assert web.get("/archives/", host).status == status
+
+
+def test_behind_a_tls_proxy(web: Container) -> None:
+    secure = web.get("/accounts/login/", X_Forwarded_Proto="https")
+    assert "max-age=" in secure.headers["Strict-Transport-Security"]
+    assert "Secure" in secure.headers["Set-Cookie"]
+    assert web.get("/accounts/login/").headers["Strict-Transport-Security"] is None
+
+
+def test_the_administrator_is_made_once(web: Container) -> None:
+    address = "EmailAddress.objects.values_list('email', 'verified', 'primary').get()"
+    assert web.django(address) == ["admin@example.com", True, True]
+    check = "User.objects.get(is_superuser=True).check_password('{}')"
+    assert web.django(check.format("first password")) is True
+    web.django(
+        "[(user.set_password('second'), setattr(user, 'username', 'root'), user.save())"
+        " for user in User.objects.filter(username='admin')] and None"
+    )
+    web.start_again()
+    wait.until("web is healthy again", lambda: web.succeeds("healthcheck"))
+    assert web.django(check.format("second")) is True
+    assert web.django("User.objects.count()") == 1
+
+
+def test_qcluster_works(web: Container, qcluster: Container) -> None:
+    wait.until("a heartbeat", lambda: qcluster.succeeds(f"{QCLUSTER}/healthcheck"))
+    done = "Success.objects.filter(name='search-index').exists()"
+    wait.until("the index job has run", lambda: web.django(done), seconds=90, every=1)
+    jobs = qcluster.run("django-admin", "jobs")
+    assert "search-index         last success: 2" in jobs
+    assert "hyperkitty-yearly    last success: never" in jobs
+
+
+def test_a_job_is_scheduled_once(web: Container) -> None:
+    names = web.django("list(Schedule.objects.values_list('name', flat=True))")
+    assert isinstance(names, list)
+    assert len(names) == len(set(names)) == 6
+
+
+def test_what_a_killed_cluster_had_begun_is_done_again(web: Container, qcluster: Container) -> None:
+    docker("kill", qcluster.name)
+    web.run(
+        "django-admin", "shell", "--verbosity=0", "--command",
+        "import datetime; from django.utils import timezone; from django_q.models import OrmQ; "
+        "from django_q.tasks import async_task; "
+        "async_task('math.floor', 1.5, task_name='begun'); "
+        "OrmQ.objects.update(lock=timezone.now() + datetime.timedelta(hours=1))",
+    )  # fmt: skip
+    docker("start", qcluster.name)
+    done = "Success.objects.filter(name='begun').exists()"
+    wait.until("the task has run", lambda: web.django(done), seconds=60, every=1)
+
+
+@pytest.mark.usefixtures("web")
+@pytest.mark.parametrize("service", ["web", "qcluster"])
+def test_sigterm_ends_it_at_once(lab: Lab, service: str) -> None:
+    container = Container(f"{lab.id}-{service}")
+    docker("stop", "--time=30", container.name)
+    assert container.inspect("{{.State.ExitCode}}") == "0"
+    docker("start", container.name)
+
+
+def test_health_needs_the_database(lab: Lab, web: Container) -> None:
+    database = f"{lab.id}-database"
+    docker("pause", database)
+    try:
+        assert not web.succeeds("healthcheck")
+    finally:
+        docker("unpause", database)
+    wait.until("web is healthy again", lambda: web.succeeds("healthcheck"))
+
+
+def test_a_first_start_that_was_killed_is_begun_again(apart: Lab) -> None:
+    database = apart.database()
+    web = apart.service()
+    query = "mysql -h127.0.0.1 -uweb -ppassword -e 'SELECT 1 FROM hyperkitty_email' web"
+    wait.until("half is there", lambda: database.succeeds("sh", "-c", query), every=0.02)
+    web.start_again(stop="kill")
+    wait.until("web is healthy", lambda: web.succeeds("healthcheck"), seconds=60)

@@ -1,0 +1,19 @@
+"""`make test`: what a part runs, and the closing table."""
+
+import pytest
+
+from scripts import test
+
+
+def test_arguments_reach_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARGS", "-k 'post or list'")
+    assert test.argv("e2e") == ["pytest", "tests/e2e", "-k", "post or list"]
+
+
+def test_table() -> None:
+    results = [test.Result("lint", 2.5, passed=True), test.Result("unit", 10.25, passed=False)]
+    assert test.table(results).splitlines() == [
+        "lint             2.5 s  ok",
+        "unit            10.2 s  FAILED",
+        "total           12.8 s",
+    ]
