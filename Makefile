@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 
 ##@ The stack
-.PHONY: up down clean logs ps shell
+.PHONY: up down clean logs ps jobs shell
 
 up:  ## Start the stack, from a bare machine if need be
 	@$(PYTHON) -m scripts.up
@@ -21,6 +21,10 @@ logs:  ## Follow the logs, of one service with S=core
 
 ps:  ## Show the services and their health
 	@docker compose ps
+
+jobs:  ## Show when each scheduled job last succeeded
+	@docker compose exec core python -m mailman_stack.core.jobs
+	@docker compose exec qcluster django-admin jobs
 
 shell:  ## Open a shell in a service: S=core
 	@docker compose exec $(or $(S),core) bash
@@ -40,7 +44,7 @@ lint unit integration e2e browser:
 	@$(PYTHON) -m scripts.test $@
 
 settings:  ## Write .env.example and docs/settings.md anew from the declared settings
-	@$(PYTHON) -m scripts.toolbox python -m mailman_stack.reference
+	@$(PYTHON) -m scripts.toolbox env PYTHONPATH=src python -m mailman_stack.reference
 
 lock:  ## Write the locked requirements anew from pyproject.toml
 	@$(PYTHON) -m scripts.toolbox sh requirements/lock.sh

@@ -7,7 +7,6 @@ from pathlib import Path
 from scripts import process
 from scripts.console import CommandError, announce, command
 
-
 FOLDERS = (".ci", "config", "images", "requirements")
 SHEBANGS = (b"#!/bin/bash", b"#!/bin/sh")
 

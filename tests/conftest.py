@@ -22,11 +22,12 @@ SITE_OWNER=owner@example.org
 @pytest.fixture(scope="session")
 def stack_directory() -> Path:
     """Settings and secrets of the test stack, below the checkout, where the engine sees them."""
-    shutil.rmtree(RUN, ignore_errors=True)
-    RUN.mkdir()
-    (RUN / "env").write_text(ENV)
-    os.environ.update(ENV_FILE=str(RUN / "env"), SECRETS_DIR=str(RUN / "secrets"))
-    return RUN
+    directory = RUN / "stack"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    (directory / "env").write_text(ENV)
+    os.environ.update(ENV_FILE=str(directory / "env"), SECRETS_DIR=str(directory / "secrets"))
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,13 @@
 #!/opt/mailman-stack/bin/python
 """Mailman core: renders mailman.cfg, waits for the database, becomes the master of the runners."""
 
+import configparser
 import sys
 
 from lazr.config.interfaces import ConfigErrors
 from mailman.config import config
 from mailman.core.initialize import initialize_1
+from mailman.utilities.modules import call_name
 
 from mailman_stack import database
 from mailman_stack.core import master
@@ -16,12 +18,19 @@ CONFIG = "/etc/mailman3/mailman.cfg"
 
 
 def check() -> None:
-    """Load the configuration with Mailman's own parser, which alone knows every section and key."""
-    initialize_1(CONFIG)
+    """Load the files with Mailman's own parser, which alone knows every section and key."""
     try:
+        initialize_1(CONFIG)
         config.validate()
+    except configparser.Error as error:
+        fail("core", str(error).splitlines())
     except ConfigErrors as error:
-        fail("core", [f"{CONFIG}: {problem}" for problem in error.errors])
+        # lazr.config still asks for ASCII; Mailman reads UTF-8.
+        errors = [problem for problem in error.errors if not isinstance(problem, UnicodeError)]
+        if errors:
+            fail("core", [f"{CONFIG}: {problem}" for problem in errors])
+    call_name(config.mta.incoming)
+    list(config.archivers)
 
 
 def run(settings: Settings) -> None:

@@ -7,6 +7,13 @@ from mailman_stack import postfix
 from mailman_stack.entrypoint import Service, execute
 from mailman_stack.settings import Settings
 
+# Postfix's tools warn of an unknown name, or of a line they cannot read, and exit 0.
+READ_ALL = """
+    postconf; postconf -M
+    postmap -s texthash:/etc/postfix/virtual texthash:/etc/postfix/sasl_passwd
+    postmap -q . regexp:/etc/postfix/lmtp_reply_filter
+"""
+
 
 def facts(settings: Settings) -> dict[str, object]:
     return {"networks": postfix.networks(), "certificate": postfix.certificate(settings)}
@@ -21,7 +28,6 @@ Service(
     name="mta",
     config="postfix",
     facts=facts,
-    # postconf warns of an unknown name, or of a line it cannot read, and exits 0.
-    checks=[["sh", "-c", "! { postconf; postconf -M; } 2>&1 >/dev/null | grep ."]],
+    checks=[["sh", "-c", f"! {{ {READ_ALL} }} 2>&1 >/dev/null | grep ."]],
     start=start,
 ).run(sys.argv[1:])

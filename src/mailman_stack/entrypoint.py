@@ -48,9 +48,10 @@ class Service:
             os.execvp(arguments[0], arguments)
         try:
             settings = load(self.name)
+            facts = self.facts(settings)
         except SettingsError as error:
             fail(self.name, error.problems)
-        for path in render(self.config, settings, **self.facts(settings)):
+        for path in render(self.config, settings, **facts):
             print(f"{self.name}: wrote {path}", flush=True)
         for check in self.checks:
             self._check(check)

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import NamedTuple
 
-from mailman_stack.settings import Settings
+from mailman_stack.settings import Settings, SettingsError
 
 MAPS = Path("/var/lib/mailman/data")
 MAP_NAMES = ("postfix_lmtp.lmdb", "postfix_domains.lmdb", "postfix_vmap.lmdb")
@@ -23,10 +23,16 @@ class Certificate(NamedTuple):
 
 
 def certificate(settings: Settings) -> Certificate:
-    """The operator's certificate, or one that is generated once, for opportunistic TLS."""
+    """The operator's certificate, or one that is generated once, for opportunistic TLS.
+
+    :raises SettingsError: when the operator gave only half of one.
+    """
     given = Certificate(GIVEN / "privkey.pem", GIVEN / "fullchain.pem")
-    if given.key.exists() and given.chain.exists():
+    missing = [path.name for path in given if not path.exists()]
+    if not missing:
         return given
+    if len(missing) == 1:
+        raise SettingsError([f"local/tls/{missing[0]}: is missing beside the other file"])
     generated = Certificate(GENERATED / "privkey.pem", GENERATED / "fullchain.pem")
     if not generated.chain.exists():
         command = [

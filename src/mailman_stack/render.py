@@ -1,6 +1,7 @@
 """Templates: ``config/<service>/<path>.j2`` becomes ``/<path>`` in the service's container."""
 
 import os
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,14 @@ def _local(name: str) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
+def _last_wins(text: str) -> str:
+    """A main.cf without what a later line sets again: every process of Postfix would warn of it."""
+    entries = re.split(r"^(?=[^\s#])", text, flags=re.MULTILINE)
+    names = [entry.partition("=")[0].strip() for entry in entries]
+    last = {name: number for number, name in enumerate(names)}
+    return "".join(entries[number] for number in sorted(last.values()))
+
+
 def environment(directory: Path) -> Environment:
     """Strict: a name that the settings do not have is an error, never an empty string."""
     env = Environment(
@@ -37,6 +46,7 @@ def environment(directory: Path) -> Environment:
         autoescape=False,  # noqa: S701 - these are daemons' files; each has an escape of its own
     )
     env.globals["local"] = _local
+    env.filters["last_wins"] = _last_wins
     env.filters["base64"] = lambda value: b64encode(value.encode()).decode()
     env.filters["configparser"] = lambda value: str(_plain(value)).replace("%", "%%")
     return env

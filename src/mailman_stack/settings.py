@@ -57,7 +57,9 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _HOST_PORT = re.compile(rf"{_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?")
 _ADDRESS = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(\.{_LABEL})+")
-_PUBLISH = re.compile(r"(([0-9]{1,3}\.){3}[0-9]{1,3}:|\[[0-9a-fA-F:]+\]:)?[0-9]{1,5}")
+_IP = r"(([0-9]{1,3}\.){3}[0-9]{1,3}|\[[0-9a-fA-F:]+\])"
+_PUBLISH = re.compile(rf"({_IP}:)?[0-9]{{1,5}}")
+_PUBLISH_AT = re.compile(rf"{_IP}:[0-9]{{1,5}}")
 _ASCII = re.compile(r"[ -~]+")
 _ASCII_WORD = re.compile(r"[!-~]+")
 _MYSQL_URL = re.compile(
@@ -156,6 +158,7 @@ Host = Annotated[str, BeforeValidator(_lower), _matches(_DOMAIN, "a host name or
 HostPort = Annotated[str, BeforeValidator(_lower), _matches(_HOST_PORT, "a host name[:port]")]
 Address = Annotated[str, _matches(_ADDRESS, "a mail address")]
 Publish = Annotated[str, _matches(_PUBLISH, "[address:]port")]
+PublishAt = Annotated[str, _matches(_PUBLISH_AT, "address:port")]
 MySQLUrl = Annotated[Secret, AfterValidator(_mysql_url)]
 Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_split)]
 MailDomains = Annotated[tuple[MailDomain, ...], NoDecode, BeforeValidator(_mail_domains)]
@@ -344,7 +347,7 @@ class Core(Section):
 class Web(Section):
     """Web interface: Postorius and HyperKitty"""
 
-    web_publish: Publish = "127.0.0.1:8000"
+    web_publish: PublishAt = "127.0.0.1:8000"
     """Address and port of the host where the web interface answers, in plain HTTP: for a TLS proxy
     in front of it."""
 
@@ -409,7 +412,7 @@ class Compose(Section):
     secrets_dir: Text = "./secrets"
     """The directory with one file for each secret."""
 
-    catcher_publish: Publish = "127.0.0.1:1080"
+    catcher_publish: PublishAt = "127.0.0.1:1080"
     """Address and port of the host where the mail catcher's page answers."""
 
 

@@ -22,6 +22,8 @@ def browser(stack: Stack) -> Iterator[Browser]:
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
+                # As https and localhost are: else Chromium complains of Django's headers.
+                "--unsafely-treat-insecure-origin-as-secure=http://www.example.com",
             ],
         )
         yield browser

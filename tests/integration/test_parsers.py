@@ -152,7 +152,7 @@ def test_core_with_an_external_database(core: Reader, user: str, password: str) 
 @EXAMPLES
 @given(
     values=st.fixed_dictionaries(
-        {name: ANYTHING for name in ("rest_password", "database_password", "api_key")}
+        dict.fromkeys(("rest_password", "database_password", "api_key"), ANYTHING)
     ),
     url=st.just("") | ANYTHING.map("mysql://u:{}@h/s".format),
 )

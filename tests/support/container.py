@@ -40,6 +40,16 @@ def project(*files: str, env_file: str = ".env.example") -> dict[str, Any]:
     return described
 
 
+def docker(*arguments: str, stdin: str | None = None) -> str:
+    """Run a docker command and return its standard output; all it printed is in any error."""
+    done = subprocess.run(
+        ["docker", *arguments],
+        input=stdin, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
 @dataclass(frozen=True)
 class Container:
     """A container that has been started, and may have ended."""
@@ -48,12 +58,7 @@ class Container:
 
     def exec(self, *command: str, stdin: str | None = None) -> str:
         """Run a command in it and return what it prints to its standard output."""
-        done = subprocess.run(
-            ["docker", "exec", "--interactive", self.name, *command],
-            input=stdin, capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-        return done.stdout
+        return docker("exec", "--interactive", self.name, *command, stdin=stdin)
 
     def output(self) -> str:
         """Everything it has printed since it was first started."""
@@ -64,6 +69,8 @@ class Container:
         return logs.stdout.decode()
 
     def wait_output(self, text: str, times: int = 1) -> None:
+        """Wait until it has printed a text this often."""
+
         def printed() -> bool:
             assert self.inspect("{{.State.Running}}") == "true", self.output()
             return self.output().count(text) >= times
@@ -72,21 +79,14 @@ class Container:
 
     def exit_code(self) -> int:
         """Wait for its end."""
-        done = subprocess.run(
-            ["docker", "wait", self.name], capture_output=True, check=True, timeout=60
-        )
-        return int(done.stdout)
+        return int(docker("wait", self.name))
 
     def restart(self) -> None:
-        subprocess.run(["docker", "restart", self.name], capture_output=True, check=True)
+        docker("restart", self.name)
 
     def inspect(self, template: str) -> str:
         """What the engine knows of it, chosen by a template of `docker inspect`."""
-        done = subprocess.run(
-            ["docker", "inspect", "--format", template, self.name],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return done.stdout.strip()
+        return docker("inspect", "--format", template, self.name).strip()
 
     @property
     def address(self) -> str:
@@ -119,20 +119,16 @@ def container(
     arguments = [*_conditions(service), *mounts, *variables, *options]
     image = project("compose.yaml")["services"][service]["image"]
     try:
-        subprocess.run(
-            ["docker", "run", "--detach", f"--name={name}", *arguments, image, *command],
-            capture_output=True, check=True,
-        )  # fmt: skip
+        docker("run", "--detach", f"--name={name}", *arguments, image, *command)
         yield Container(name)
     finally:
-        subprocess.run(
-            ["docker", "rm", "--force", "--volumes", name], check=True, capture_output=True
-        )
+        docker("rm", "--force", "--volumes", name)
         shutil.rmtree(RUN / name)
 
 
 def _conditions(service: str) -> list[str]:
     described = project("compose.yaml")["services"][service]
+    volumes = [volume for volume in described["volumes"] if volume["type"] == "volume"]
     return [
         f"--hostname={described['hostname']}",
         "--read-only",
@@ -141,6 +137,8 @@ def _conditions(service: str) -> list[str]:
         *(f"--cap-add={name}" for name in described.get("cap_add", ())),
         *(f"--security-opt={option}" for option in described["security_opt"]),
         *(f"--tmpfs={mount}" for mount in described["tmpfs"]),
+        # Empty ones of its own; what another service writes is for a test to provide.
+        *(f"--volume={volume['target']}" for volume in volumes if not volume.get("read_only")),
     ]
 
 

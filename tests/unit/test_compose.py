@@ -15,12 +15,8 @@ FILES = ("compose.yaml", "compose.dev.yaml")
 SERVICES = ("database", "core", "web", "qcluster", "mta", "catcher")
 OURS = ("core", "web", "qcluster", "mta")
 
-VARIABLES = {
-    match[1]: match[2]
-    for file in FILES
-    for match in re.finditer(r"(?<!\$)\$\{(\w+)(?::-([^}]*))?\}", (ROOT / file).read_text())
-    if not match[1].startswith("BUILD_")
-}
+VARIABLE = re.compile(r"(?<!\$)\$\{(?!BUILD_)(\w+)(?::-([^}]*))?\}")
+PRODUCTION, TRIAL = (set(VARIABLE.findall((ROOT / file).read_text())) for file in FILES)
 
 
 def service(name: str) -> dict[str, Any]:
@@ -36,13 +32,19 @@ def test_there_are_these_services() -> None:
 # -- Variables
 
 
-@pytest.mark.parametrize(("name", "value"), VARIABLES.items())
+@pytest.mark.parametrize(("name", "value"), sorted(PRODUCTION))
 def test_a_variable_is_a_declared_setting_with_the_same_default(name: str, value: str) -> None:
     assert reference.default(settings.fields()[name]) == value
 
 
+@pytest.mark.parametrize("name", sorted({name for name, _value in TRIAL}))
+def test_a_variable_of_the_trial_is_a_declared_setting(name: str) -> None:
+    assert name in settings.fields()
+
+
 def test_every_setting_for_compose_is_used() -> None:
-    assert settings.fields(settings.Compose).keys() - {"COMPOSE_FILE"} <= VARIABLES.keys()
+    used = {name for name, _value in PRODUCTION | TRIAL}
+    assert settings.fields(settings.Compose).keys() - {"COMPOSE_FILE"} <= used
 
 
 @pytest.mark.parametrize("files", [FILES, FILES[:1]], ids=["trial", "production"])

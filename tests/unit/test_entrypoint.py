@@ -20,7 +20,7 @@ def refusal(
         patch.dict(os.environ, {**REQUIRED, **variables}, clear=True),
         pytest.raises(SystemExit) as leaving,
     ):
-        service.run()
+        service.run([])
     assert leaving.value.code == EX_CONFIG == 78
     output = capsys.readouterr()
     assert output.out == ""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailman_stack import postfix
+from mailman_stack.settings import SettingsError
 from tests.unit.loading import loaded
 
 # As the kernel writes it (proc_pid_net(5)), for a container in two networks.
@@ -60,12 +61,20 @@ def test_the_key_belongs_to_the_certificate(folders: tuple[Path, Path]) -> None:
     assert certificate.key.stat().st_mode & 0o077 == 0
 
 
-def test_the_operators_certificate_comes_first_when_it_is_whole(folders: tuple[Path, Path]) -> None:
-    given, generated = folders
+def test_the_operators_certificate_comes_first(folders: tuple[Path, Path]) -> None:
+    given, _generated = folders
     (given / "fullchain.pem").touch()
-    assert postfix.certificate(loaded()).chain == generated / "fullchain.pem"
     (given / "privkey.pem").touch()
     assert postfix.certificate(loaded()) == (given / "privkey.pem", given / "fullchain.pem")
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [("fullchain.pem", "privkey.pem"), ("privkey.pem", "fullchain.pem")]
+)
+def test_half_a_certificate_is_an_error(folders: tuple[Path, Path], name: str, other: str) -> None:
+    (folders[0] / name).touch()
+    with pytest.raises(SettingsError, match=other):
+        postfix.certificate(loaded())
 
 
 def openssl(*arguments: str) -> str:

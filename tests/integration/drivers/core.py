@@ -14,7 +14,7 @@ from mailman.config import config
 from mailman.config.config import external_configuration
 from mailman.core.initialize import initialize_1
 from mailman.utilities.string import expand
-from sqlalchemy.engine import make_url  # type: ignore[import-not-found]
+from sqlalchemy.engine import make_url
 
 from mailman_stack.render import render
 from mailman_stack.settings import SettingsError, load

@@ -1,0 +1,150 @@
+"""The core image by itself: what it refuses, what is in it, what needs Mailman but no database."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.container import ROOT, Container, container
+
+DRIVERS = ROOT / "tests" / "integration" / "drivers"
+PACKAGES = "/opt/mailman-stack/lib/python3.13/site-packages"
+PATCHES = sorted((ROOT / "images" / "core" / "patches").glob("*.patch"))
+
+
+@pytest.fixture(scope="module")
+def core() -> Iterator[Container]:
+    """A container that runs nothing, for commands in it."""
+    mount = f"--volume={DRIVERS}:/drivers:ro"
+    with container("core", "sleep", "infinity", options=("--network=none", mount)) as core:
+        yield core
+
+
+# -- What does not start
+
+
+def test_wrong_settings_are_all_named() -> None:
+    settings = {"MAIL_DOMAINS": "", "MAILMAN_REST_USR": "x", "MAX_RECIPIENTS": "0"}
+    secrets = {"mailman_rest_password": " tr0ub4dor", "hyperkitty_api_key": ""}
+    with container("core", settings=settings, secrets=secrets) as core:
+        assert core.exit_code() == 78
+        lines = core.output().splitlines()
+    assert sorted(lines) == [
+        "core: MAILMAN_REST_PASSWORD: must not begin or end with a space",
+        "core: MAILMAN_REST_USR: there is no such setting; did you mean MAILMAN_REST_USER?",
+        "core: MAIL_DOMAINS: is required",
+        "core: MAX_RECIPIENTS='0': input should be greater than or equal to 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fragment", "reason"),
+    [
+        ("[mailman]\nsite_onwer: a@example.org\n", "site_onwer"),
+        ("[mailmen]\nsite_owner: a@example.org\n", "mailmen"),
+        ("no key and no section\n", "no key and no section"),
+    ],
+)
+def test_a_fragment_that_mailman_does_not_understand_is_refused(fragment: str, reason: str) -> None:
+    with container("core", local={"mailman.cfg": fragment}) as core:
+        assert core.exit_code() == 78
+        output = core.output()
+    assert reason in output
+    assert "Traceback" not in output
+
+
+def test_a_fragment_is_read_by_mailman() -> None:
+    fragment = "# für alle\n[mailman]\nnoreply_address: niemand\n"
+    with container("core", local={"mailman.cfg": fragment}) as core:
+        core.wait_output("waiting for schema core on database:3306")
+        read = core.exec("python", "-c", READ_MAILMAN_SECTION)
+    assert read.splitlines() == ["niemand", "admin@example.org"]
+
+
+READ_MAILMAN_SECTION = """
+from mailman.config import config
+from mailman.core.initialize import initialize_1
+initialize_1("/etc/mailman3/mailman.cfg")
+print(config.mailman.noreply_address, config.mailman.site_owner, sep="\\n")
+"""
+
+
+def test_another_command_takes_the_entrypoints_place() -> None:
+    with container("core", "python", "-V", settings={"MAIL_DOMAINS": ""}) as core:
+        assert core.exit_code() == 0
+        assert core.output().startswith("Python 3.13.")
+
+
+# -- What is in the image
+
+
+def test_runs_as_its_own_user(core: Container) -> None:
+    assert core.exec("sh", "-c", "id -u; id -g").split() == ["990", "990"]
+
+
+def test_nothing_in_the_image_compiles(core: Container) -> None:
+    assert core.exec("sh", "-c", "command -v gcc cc g++ clang make ld || true") == ""
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+def test_a_correction_is_applied(core: Container, patch: Path) -> None:
+    for path, before, after in hunks(patch.read_text()):
+        source = core.exec("cat", f"{PACKAGES}/{path}")
+        assert after in source
+        assert before not in source
+
+
+def hunks(patch: str) -> Iterator[tuple[str, str, str]]:
+    """Of each hunk of a patch: the path of the file, the lines before, and the lines after."""
+    for section in re.split(r"^--- ", patch, flags=re.MULTILINE)[1:]:
+        header, *bodies = re.split(r"^@@.*\n", section, flags=re.MULTILINE)
+        path = header.partition("+++ b/")[2].strip()
+        for body in bodies:
+            lines = body.splitlines(keepends=True)
+            before, after = ("".join(line[1:] for line in lines if line[0] in f" {sign}")
+                             for sign in "-+")  # fmt: skip
+            yield path, before, after
+
+
+def test_postmap_writes_lmdb(core: Container) -> None:
+    core.exec("sh", "-c", "mkdir /tmp/maps; echo 'a b' >/tmp/maps/m; postmap /tmp/maps/m")
+    assert core.exec("sh", "-c", "cd /tmp/maps; ls").split() == ["m", "m.lmdb"]
+    assert core.exec("postmap", "-q", "a", "lmdb:/tmp/maps/m") == "b\n"
+
+
+def test_html_becomes_plain_text(core: Container) -> None:
+    html = "<p>Grüße &amp; <b>schöne</b> 10&nbsp;€</p><ul><li>日本</li></ul>"
+    text = core.exec("python", "/drivers/html_to_text.py", stdin=html)
+    assert text.split() == ["Grüße", "&", "schöne", "10", "€", "•", "日本"]
+
+
+# -- Jobs
+
+
+NOON = "2026-03-10T12:00:00+01:00"
+
+
+@pytest.mark.parametrize(
+    ("hour", "last_success", "now", "due"),
+    [
+        (8, None, NOON, True),
+        (8, "2026-03-10T07:59:59+01:00", NOON, True),
+        (8, "2026-03-10T08:00:00+01:00", NOON, False),
+        (12, "2026-03-09T12:00:01+01:00", NOON, True),
+        (13, "2026-03-09T12:59:59+01:00", NOON, True),
+        (13, "2026-03-09T13:00:01+01:00", NOON, False),
+        (0, "2026-03-09T23:59:59+01:00", "2026-03-10T00:00:00+01:00", True),
+        # The last success was before the clocks went forward.
+        (8, "2026-03-28T08:00:01+01:00", "2026-03-29T08:00:00+02:00", True),
+        (8, "2026-03-28T08:00:01+01:00", "2026-03-29T07:59:00+02:00", False),
+        # Core was down for a week.
+        (8, "2026-03-03T08:00:01+01:00", "2026-03-10T03:00:00+01:00", True),
+    ],
+)
+def test_when_a_job_is_due(
+    core: Container, hour: int, last_success: str | None, now: str, due: bool
+) -> None:
+    question = json.dumps([hour, last_success, now])
+    assert json.loads(core.exec("python", "/drivers/jobs_due.py", stdin=question)) is due

@@ -1,0 +1,258 @@
+"""The Postfix image by itself: what it refuses, what Postfix makes of the settings, its TLS."""
+
+import smtplib
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.container import Container, container
+
+# Where core's maps are, which core alone writes; here a test does.
+MAPS = "/var/lib/mailman/data"
+WAITING = "waiting for core's transport maps"
+# On the engine's own network, where a test reaches it from outside.
+AT_WORK = (f"--tmpfs={MAPS}",)
+
+
+@pytest.fixture(scope="module")
+def mta() -> Iterator[Container]:
+    """Postfix at work, with maps that name one list, reachable from outside."""
+    with container("mta", options=AT_WORK) as mta:
+        write_maps(mta)
+        yield mta
+
+
+def write_maps(mta: Container, starts: int = 1) -> None:
+    """Let the container's latest start go on, as core does."""
+    mta.wait_output(WAITING, times=starts)
+    mta.exec("sh", "-ec", f"cd {MAPS}; {MAKE_MAPS}")
+    mta.wait_output("daemon started", times=starts)
+
+
+MAKE_MAPS = """
+echo 'ant@lists.example.com lmtp:[core]:8024' >postfix_lmtp
+echo 'lists.example.com lists.example.com' >postfix_domains
+: >postfix_vmap
+for map in lmtp domains vmap; do postmap lmdb:postfix_$map; done
+"""
+
+
+def parameters(mta: Container, *names: str) -> dict[str, str]:
+    """The values in effect."""
+    lines = mta.exec("postconf", "-x", *names).splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(" =") for line in lines)}
+
+
+# -- What does not start
+
+
+def test_wrong_settings_are_all_named() -> None:
+    with container("mta", settings={"SMTP_HOST_USER": "me", "MTA": "exim"}) as mta:
+        assert mta.exit_code() == 78
+        assert sorted(mta.output().splitlines()) == [
+            "mta: MTA='exim': input should be 'postfix'",
+            "mta: SMTP_HOST_USER='me': needs SMTP_HOST",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("smtpd_baner = hello\n", "unused parameter: smtpd_baner=hello"),
+        ("no parameter\n", "missing '=' after attribute name"),
+        ("myhostname = $nothing\n", "undefined parameter: nothing"),
+    ],
+)
+def test_lines_that_postfix_does_not_understand_are_refused(lines: str, reason: str) -> None:
+    with container("mta", local={"main.cf": lines}) as mta:
+        assert mta.exit_code() == 78
+        output = mta.output()
+    assert reason in output
+    assert "Traceback" not in output
+
+
+def test_the_operators_lines_come_last() -> None:
+    lines = "# größer\nmessage_size_limit = 123456\nsmtpd_banner = $myhostname here\n"
+    with container("mta", local={"main.cf": lines}) as mta:
+        mta.wait_output(WAITING)
+        read = parameters(mta, "message_size_limit", "smtpd_banner")
+    assert read == {"message_size_limit": "123456", "smtpd_banner": "lists.example.com here"}
+
+
+def test_another_command_takes_the_entrypoints_place() -> None:
+    with container("mta", "postconf", "-d", "mail_version") as mta:
+        assert mta.exit_code() == 0
+        assert "mail_version = 3.10." in mta.output()
+
+
+# -- The way out
+
+
+@pytest.mark.parametrize(
+    ("settings", "secrets", "effective"),
+    [
+        (
+            {},
+            {},
+            {
+                "relayhost": "",
+                "smtp_tls_security_level": "may",
+                "smtp_tls_wrappermode": "no",
+                "smtp_sasl_auth_enable": "no",
+            },
+        ),
+        (
+            {"SMTP_HOST": "relay.example"},
+            {},
+            {
+                "relayhost": "[relay.example]:25",
+                "smtp_tls_security_level": "may",
+                "smtp_tls_wrappermode": "no",
+                "smtp_sasl_auth_enable": "no",
+            },
+        ),
+        (
+            {
+                "SMTP_HOST": "relay.example",
+                "SMTP_PORT": "587",
+                "SMTP_SECURE_MODE": "starttls",
+                "SMTP_HOST_USER": "me@example.org",
+            },
+            {"smtp_host_password": "pa$$ word"},
+            {
+                "relayhost": "[relay.example]:587",
+                "smtp_tls_security_level": "secure",
+                "smtp_tls_wrappermode": "no",
+                "smtp_sasl_auth_enable": "yes",
+                "smtp_sasl_security_options": "noanonymous",
+            },
+        ),
+        (
+            {
+                "SMTP_HOST": "relay.example",
+                "SMTP_PORT": "465",
+                "SMTP_SECURE_MODE": "smtps",
+                "SMTP_HOST_USER": "me@example.org",
+            },
+            {"smtp_host_password": "pa$$ word"},
+            {
+                "relayhost": "[relay.example]:465",
+                "smtp_tls_security_level": "secure",
+                "smtp_tls_wrappermode": "yes",
+                "smtp_sasl_auth_enable": "yes",
+                "smtp_sasl_security_options": "noanonymous",
+            },
+        ),
+    ],
+    ids=["mx", "relayhost", "starttls", "smtps"],
+)
+def test_the_way_out(
+    settings: dict[str, str], secrets: dict[str, str], effective: dict[str, str]
+) -> None:
+    with container("mta", settings=settings, secrets=secrets) as mta:
+        mta.wait_output(WAITING)
+        assert parameters(mta, *effective) == effective
+        if secrets:
+            (table,) = parameters(mta, "smtp_sasl_password_maps").values()
+            login = mta.exec("postmap", "-q", effective["relayhost"], table)
+            assert login == "me@example.org:pa$$ word\n"
+
+
+# -- No relay
+
+
+def test_strangers_cannot_relay(mta: Container) -> None:
+    effective = {
+        "mynetworks": "127.0.0.0/8, [::1]/128",
+        "mydestination": "",
+        "smtpd_relay_restrictions": "reject_unauth_destination",
+        "relay_recipient_maps": f"lmdb:{MAPS}/postfix_lmtp",
+        "relay_transport": "error:5.1.1 no such list",
+        "local_transport": "error:5.1.1 no mailboxes here",
+    }
+    assert parameters(mta, *effective) == effective
+
+
+@pytest.mark.parametrize(
+    ("recipient", "code"),
+    [
+        ("ant@lists.example.com", 250),
+        ("ant+tag@lists.example.com", 250),
+        ("postmaster@lists.example.com", 250),
+        ("bee@lists.example.com", 550),
+        ("someone@elsewhere.example", 554),
+        ("someone%elsewhere.example@lists.example.com", 554),
+        ("@lists.example.com:someone@elsewhere.example", 554),
+        ("root@localhost", 554),
+    ],
+)
+def test_whom_a_stranger_may_write_to(connected: smtplib.SMTP, recipient: str, code: int) -> None:
+    connected.mail("stranger@outside.example.net")
+    assert connected.rcpt(recipient)[0] == code
+
+
+def test_core_has_a_listener_of_its_own(mta: Container) -> None:
+    (line,) = mta.exec("postconf", "-M", "10025/inet").splitlines()
+    assert line.split()[:8] == ["10025", "inet", "n", "-", "n", "-", "-", "smtpd"]
+    options = mta.exec("postconf", "-P", "-h", "10025/inet/smtpd_client_restrictions")
+    assert options == "permit_mynetworks,reject\n"
+
+
+def test_the_host_cannot_use_cores_listener(mta: Container) -> None:
+    with smtplib.SMTP(mta.address, 10025, timeout=30) as smtp:
+        smtp.ehlo("outside.example.net")
+        smtp.mail("stranger@outside.example.net")
+        assert smtp.rcpt("someone@elsewhere.example")[0] == 554
+
+
+# -- TLS
+
+
+@pytest.fixture
+def connected(mta: Container) -> Iterator[smtplib.SMTP]:
+    with smtplib.SMTP(mta.address, 25, timeout=30) as smtp:
+        smtp.ehlo("outside.example.net")
+        yield smtp
+
+
+def presented(mta: Container, authorities: Path | None = None) -> bytes:
+    """The certificate that Postfix shows in STARTTLS, checked if there are authorities."""
+    context = ssl.create_default_context(cafile=authorities)
+    if authorities is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    with smtplib.SMTP(mta.address, 25, timeout=30) as smtp:
+        smtp._host = "mail.example.com"  # type: ignore[attr-defined]  # the name to check
+        smtp.starttls(context=context)
+        assert isinstance(smtp.sock, ssl.SSLSocket)
+        certificate = smtp.sock.getpeercert(binary_form=True)
+    assert certificate
+    return certificate
+
+
+def test_a_certificate_is_generated_once() -> None:
+    with container("mta", options=AT_WORK) as mta:
+        write_maps(mta)
+        first = presented(mta)
+        mta.restart()
+        write_maps(mta, starts=2)
+        assert presented(mta) == first
+
+
+def test_a_given_certificate_is_shown(tmp_path: Path) -> None:
+    key, chain = tmp_path / "privkey.pem", tmp_path / "fullchain.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", "/CN=mail.example.com", "-keyout", key, "-out", chain),
+            *("-addext", "subjectAltName=DNS:mail.example.com"),
+        ],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    local = {f"tls/{path.name}": path.read_text() for path in (key, chain)}
+    with container("mta", local=local, options=AT_WORK) as mta:
+        write_maps(mta)
+        assert presented(mta, chain) == ssl.PEM_cert_to_DER_cert(chain.read_text())
