@@ -22,16 +22,7 @@ def ensure() -> None:
     """Have an engine and the image."""
     engine.ensure()
     base_images.ensure([base_images.DEBIAN])
-    announce(f"Build: {IMAGE}")
-    docker_cli.run(
-        "build",
-        "--file=images/Dockerfile",
-        "--target=tests",
-        f"--tag={IMAGE}",
-        f"--secret=id=ca,src={host.ca_bundle()}",
-        *(f"--build-arg={name}" for name in BUILD_ARGUMENTS),
-        ".",
-    )
+    build("tests")
 
 
 def ensure_stack() -> None:
@@ -43,6 +34,22 @@ def ensure_stack() -> None:
     files = [f"--file={name}" for name in COMPOSE_FILES]
     compose = ["compose", f"--env-file={example}", *files, "--profile=*"]
     docker_cli.run(*compose, "build", ENV_FILE=example)
+    build("relay")
+
+
+def build(target: str) -> None:
+    """Build an image that only tests use."""
+    tag = f"mailman-stack/{target}"
+    announce(f"Build: {tag}")
+    docker_cli.run(
+        "build",
+        "--file=images/Dockerfile",
+        f"--target={target}",
+        f"--tag={tag}",
+        f"--secret=id=ca,src={host.ca_bundle()}",
+        *(f"--build-arg={name}" for name in BUILD_ARGUMENTS),
+        ".",
+    )
 
 
 def run(argv: Sequence[str]) -> int:

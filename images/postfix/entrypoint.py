@@ -11,7 +11,7 @@ from mailman_stack.settings import Settings
 READ_ALL = """
     postconf; postconf -M
     postmap -s texthash:/etc/postfix/virtual texthash:/etc/postfix/sasl_passwd
-    postmap -q . regexp:/etc/postfix/lmtp_reply_filter
+    postmap -q . regexp:/etc/postfix/lmtp_status_filter
 """
 
 

@@ -1,6 +1,7 @@
 """How every container starts: settings, files, the daemon's own check, then the daemon itself."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -46,6 +47,8 @@ class Service:
         """
         if arguments:
             os.execvp(arguments[0], arguments)
+        # The kernel keeps SIGTERM from a first process that does not handle it (pid_namespaces(7)).
+        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
         try:
             settings = load(self.name)
             facts = self.facts(settings)

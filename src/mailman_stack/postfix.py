@@ -60,14 +60,17 @@ def networks(routes: Path = ROUTES) -> list[str]:
     def address(field: str) -> IPv4Address:
         return IPv4Address(int.from_bytes(bytes.fromhex(field), "little"))
 
-    gateways, subnets = [], []
+    gateways: list[IPv4Address] = []
+    subnets: list[IPv4Network] = []
     for line in routes.read_text().splitlines()[1:]:
         _interface, destination, gateway, _flags, _, _, _, mask, *_ = line.split()
         if gateway == "00000000":
-            subnets.append(str(IPv4Network(f"{address(destination)}/{address(mask)}")))
+            subnets.append(IPv4Network(f"{address(destination)}/{address(mask)}"))
         else:
-            gateways.append(f"!{address(gateway)}")
-    return [*gateways, *subnets]
+            gateways.append(address(gateway))
+    # A network without a route out has a gateway all the same: Docker's is its first address.
+    gateways += [net[1] for net in subnets if not any(known in net for known in gateways)]
+    return [*(f"!{gateway}" for gateway in gateways), *map(str, subnets)]
 
 
 def wait_for_maps() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,6 +54,13 @@ def test_a_fragment_that_mailman_does_not_understand_is_refused(fragment: str, r
         output = core.output()
     assert reason in output
     assert "Traceback" not in output
+
+
+def test_it_stops_at_once_while_it_waits_for_the_database() -> None:
+    with container("core") as core:
+        core.wait_output("waiting for schema core")
+        core.stop()
+        assert core.exit_code() == 128 + signal.SIGTERM
 
 
 def test_a_fragment_is_read_by_mailman() -> None:

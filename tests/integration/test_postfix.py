@@ -170,7 +170,7 @@ def test_strangers_cannot_relay(mta: Container) -> None:
         "mydestination": "",
         "smtpd_relay_restrictions": "reject_unauth_destination",
         "relay_recipient_maps": f"lmdb:{MAPS}/postfix_lmtp",
-        "relay_transport": "error:5.1.1 no such list",
+        "relay_transport": "lmtp:[core]:8024",
         "local_transport": "error:5.1.1 no mailboxes here",
     }
     assert parameters(mta, *effective) == effective

@@ -81,6 +81,10 @@ class Container:
         """Wait for its end."""
         return int(docker("wait", self.name))
 
+    def stop(self) -> None:
+        """As Docker stops it: SIGTERM, and SIGKILL after ten seconds."""
+        docker("stop", self.name)
+
     def restart(self) -> None:
         docker("restart", self.name)
 

@@ -32,7 +32,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 @pytest.mark.parametrize(
     ("routes", "networks"),
     [
-        (ROUTES, ["!172.18.0.1", "172.18.0.0/16", "192.168.253.0/24"]),
+        (ROUTES, ["!172.18.0.1", "!192.168.253.1", "172.18.0.0/16", "192.168.253.0/24"]),
         (ROUTES.partition("\n")[0] + "\n", []),
     ],
 )
