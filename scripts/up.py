@@ -21,9 +21,18 @@ def main() -> None:
     base_images.ensure([base_images.DEBIAN, *preflight.images(project)])
     announce("Build: the project's images")
     docker_cli.run("compose", "build")
+    check_settings()
     announce("Start: waiting until every service is healthy")
     start()
     print(summary.text(project))
+
+
+def check_settings() -> None:
+    """Have core's image look at the settings, as each container will; better once than in a loop."""
+    announce("Settings: checking them")
+    check = ["python", "-m", "mailman_stack.check", "core"]
+    if docker_cli.status("compose", "run", "--rm", "--no-deps", "--no-TTY", "core", *check):
+        raise CommandError("the settings in .env cannot be used; see above")
 
 
 def start() -> None:

@@ -40,6 +40,15 @@ def test_wrong_settings_are_all_named() -> None:
     ]
 
 
+def test_settings_can_be_checked_without_a_start() -> None:
+    check = ("python", "-m", "mailman_stack.check", "core")
+    with container("core", *check) as core:
+        assert core.exit_code() == 0
+    with container("core", *check, settings={"SMTP_PORT": "high"}) as core:
+        assert core.exit_code() == 78
+        assert "SMTP_PORT='high'" in core.output()
+
+
 @pytest.mark.parametrize(
     ("fragment", "reason"),
     [

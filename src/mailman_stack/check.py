@@ -1,0 +1,18 @@
+"""``python -m mailman_stack.check core``: what is wrong with a service's settings; starts nothing."""
+
+import sys
+
+from mailman_stack.entrypoint import fail
+from mailman_stack.settings import SettingsError, load
+
+
+def main(service: str) -> None:
+    """Exit with 78 (EX_CONFIG) and a line for each problem, if there is any."""
+    try:
+        load(service)
+    except SettingsError as error:
+        fail(service, error.problems)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
