@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def check_settings() -> None:
-    """Have core's image look at the settings, as each container will; better once than in a loop."""
+    """Have core look at the settings, as every container will: once, rather than in a loop."""
     announce("Settings: checking them")
     check = ["python", "-m", "mailman_stack.check", "core"]
     if docker_cli.status("compose", "run", "--rm", "--no-deps", "--no-TTY", "core", *check):

@@ -1,4 +1,4 @@
-"""``python -m mailman_stack.check core``: what is wrong with a service's settings; starts nothing."""
+"""``python -m mailman_stack.check core``: what is wrong with the settings; starts nothing."""
 
 import sys
 
