@@ -15,6 +15,7 @@ MINIMUM_ENGINE = (20, 10)
 MINIMUM_COMPOSE = (2, 24)
 DOCKERD_LOG = Path("/var/log/dockerd.log")
 SECONDS_TO_START = 60
+TRIES_TO_START = 3
 
 
 def ensure() -> None:
@@ -114,17 +115,24 @@ def _start() -> None:
 
 
 def _start_dockerd() -> None:
-    """Start dockerd in a session of its own, so that it outlives this terminal."""
+    """Start dockerd; after one that was killed a moment ago its PID file stops the first tries."""
+    for _ in range(TRIES_TO_START):
+        if _wait_until_it_answers(_dockerd_process()):
+            return
+        time.sleep(1)
+    raise CommandError(f"dockerd does not start; see {DOCKERD_LOG}")
+
+
+def _dockerd_process() -> subprocess.Popen[bytes]:
+    """A dockerd in a session of its own, so that it outlives this terminal."""
     with DOCKERD_LOG.open("ab") as log:
-        daemon = subprocess.Popen(
+        return subprocess.Popen(
             [_dockerd() or "dockerd"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-    if not _wait_until_it_answers(daemon):
-        raise CommandError(f"dockerd does not start; see {DOCKERD_LOG}")
 
 
 def _wait_until_it_answers(daemon: subprocess.Popen[bytes] | None = None) -> bool:
