@@ -74,9 +74,18 @@ def run(argv: Sequence[str]) -> int:
         # The caller's own home is not there; programs keep their caches here.
         "--env=HOME=/tmp",
         "--env=CI",
+        *trust(host.ca_bundle()),
         IMAGE,
         *argv,
     )
+
+
+def trust(bundle: Path) -> list[str]:
+    """Options that let programs in the image trust the host's CAs, where a proxy inspects TLS."""
+    if not bundle.is_file():
+        return []
+    inside = "/etc/ssl/host-ca.pem"
+    return [f"--volume={bundle}:{inside}:ro", f"--env=SSL_CERT_FILE={inside}"]
 
 
 def main() -> None:
