@@ -14,8 +14,8 @@ from pathlib import Path
 
 from mailmanclient import MailmanConnectionError
 
-from tests.conftest import ENV, RUN
-from tests.support import wait
+from tests.conftest import ENV
+from tests.support import RUN, wait
 from tests.support.mail import message
 from tests.support.stack import Stack
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import evidence
-from tests.support.stack import FILES, ROOT, Stack
+from tests.support import ROOT, RUN, evidence
+from tests.support.stack import FILES, Stack
 
 PROJECT = "mailman-stack-test"
-RUN = ROOT / "tests" / ".run"
 ENV = """\
 MAIL_DOMAINS=lists.example.com, lists.example.net=archive.example.net
 MAILMAN_ADMIN_EMAIL=admin@example.org

@@ -35,20 +35,16 @@ def certificate(settings: Settings) -> Certificate:
         raise SettingsError([f"local/tls/{missing[0]}: is missing beside the other file"])
     generated = Certificate(GENERATED / "privkey.pem", GENERATED / "fullchain.pem")
     if not generated.chain.exists():
-        command = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-        ]
-        command += ["-nodes", "-days", "3650", "-subj", f"/CN={settings.hostname}"]
-        command += ["-addext", f"subjectAltName=DNS:{settings.hostname}"]
-        command += ["-keyout", str(generated.key), "-out", str(generated.chain)]
-        subprocess.run(command, check=True, capture_output=True)
+        _generate(generated, settings.hostname)
     return generated
+
+
+def _generate(certificate: Certificate, hostname: str) -> None:
+    """Make a self-signed certificate for ten years (openssl-req(1)); it only has to encrypt."""
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650"
+    names = ["-subj", f"/CN={hostname}", "-addext", f"subjectAltName=DNS:{hostname}"]
+    files = ["-keyout", str(certificate.key), "-out", str(certificate.chain)]
+    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
 
 
 def networks(routes: Path = ROUTES) -> list[str]:

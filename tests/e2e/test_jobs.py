@@ -6,14 +6,20 @@ from tests.support.stack import Stack
 HYPERKITTY = {"hyperkitty-hourly", "hyperkitty-daily", "hyperkitty-monthly", "hyperkitty-yearly"}
 
 
-def test_jobs_of_core_have_run_once_and_say_when(stack: Stack) -> None:
+def test_jobs_of_core_run_once_and_say_when(stack: Stack) -> None:
     def report() -> str:
         lines = stack.exec("core", "python", "-m", "mailman_stack.core.jobs")
         return lines if "never" not in lines else ""
 
     lines = wait.until("core's jobs have succeeded", report).splitlines()
     assert {line.split()[0] for line in lines} == {"notify", "digests"}
-    assert stack.exec("core", "sh", "-c", "ls /run/mailman/runners").split().count("jobs:0:1") == 1
+    # Those of today have run at the start. Further starts leave them alone.
+    assert (
+        max(stack.logs("core").count(f"job {name} succeeded") for name in ("notify", "digests"))
+        <= 1
+    )
+    runners = stack.exec("core", "ls", "/run/mailman/runners").split()
+    assert [name for name in runners if name.startswith("jobs:")] == ["jobs:0:1"]
 
 
 def test_each_job_of_the_archive_is_scheduled_once(stack: Stack) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.container import ROOT, Container, container
+from tests.support import ROOT
+from tests.support.container import Container, container
 
 DRIVERS = ROOT / "tests" / "integration" / "drivers"
 PACKAGES = "/opt/mailman-stack/lib/python3.13/site-packages"

@@ -8,16 +8,15 @@ import tarfile
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support import ROOT
 from tests.support.wait import until
 
 IMAGE = "mysql:9.7"
-ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config" / "database"
 OUR_ENTRYPOINT = (
     f"--volume={ROOT}/images/mysql/docker-entrypoint.sh:/usr/local/bin/docker-entrypoint.sh:ro"

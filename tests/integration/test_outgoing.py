@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import mail, wait
-from tests.support.container import RUN, Container, container
+from tests.support import RUN, mail, wait
+from tests.support.container import Container, container
 
 IMAGE = "mailman-stack/relay"
 

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.container import ROOT, RUN, container
+from tests.support import ROOT, RUN
+from tests.support.container import container
 
 DRIVERS = ROOT / "tests" / "integration" / "drivers"
 EXAMPLES = settings(max_examples=150, deadline=None)

@@ -13,11 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mailman_stack.settings import secrets_of
-from tests.support import wait
-
-ROOT = Path(__file__).parents[2]
-RUN = ROOT / "tests" / ".run"
-"""Below the checkout, where the engine sees the files that it mounts."""
+from tests.support import ROOT, RUN, wait
 
 SETTINGS = {"MAIL_DOMAINS": "lists.example.com", "MAILMAN_ADMIN_EMAIL": "admin@example.org"}
 """What every site has to set."""

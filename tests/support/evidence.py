@@ -4,7 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.support.stack import ROOT, Stack
+from tests.support import ROOT
+from tests.support.stack import Stack
 
 EVIDENCE = ROOT / "tests" / "evidence"
 

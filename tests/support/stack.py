@@ -16,10 +16,9 @@ from urllib.parse import urlsplit
 from mailmanclient import Client
 
 from scripts.env_and_secrets import create_secrets
-from tests.support import wait
+from tests.support import ROOT, wait
 from tests.support.catcher import Catcher
 
-ROOT = Path(__file__).parents[2]
 FILES = ("compose.yaml", "compose.dev.yaml", "tests/compose.yaml")
 
 
@@ -33,22 +32,24 @@ class Stack:
 
     files: tuple[str, ...] = FILES
 
-    def compose(
-        self, *arguments: str, check: bool = True, stdin: str | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run ``docker compose`` on this project; its output is in any error."""
+    @property
+    def compose_command(self) -> list[str]:
+        """``docker compose`` for this project; it needs `environment`."""
         command = ["docker", "compose", "--project-directory", str(ROOT), "-p", self.project]
         command += ["--env-file", str(self.directory / "env")]
-        for file in self.files:
-            command += ["-f", str(ROOT / file)]
-        environment = {
-            **os.environ,
-            "ENV_FILE": str(self.directory / "env"),
-            "SECRETS_DIR": str(self.directory / "secrets"),
-        }
+        return [*command, *(f"--file={ROOT / file}" for file in self.files)]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Where Compose finds the settings and the secrets of this stack."""
+        files = {"ENV_FILE": self.directory / "env", "SECRETS_DIR": self.directory / "secrets"}
+        return os.environ | {name: str(path) for name, path in files.items()}
+
+    def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run ``docker compose`` on this project; its output is in any error."""
         result = subprocess.run(
-            [*command, *arguments], env=environment,
-            capture_output=True, check=False, input=stdin, text=True,
+            [*self.compose_command, *arguments], env=self.environment,
+            capture_output=True, check=False, text=True,
         )  # fmt: skip
         if check and result.returncode:
             raise AssertionError(f"{arguments} failed:\n{result.stdout}\n{result.stderr}")

@@ -1,16 +1,15 @@
 """The Compose files and the declaration of the settings agree; every service is confined."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailman_stack import reference, settings
+from tests.support import ROOT
 from tests.support.container import project
 from tests.unit.loading import loaded
 
-ROOT = Path(__file__).parents[2]
 FILES = ("compose.yaml", "compose.dev.yaml")
 SERVICES = ("database", "core", "web", "qcluster", "mta", "catcher")
 OURS = ("core", "web", "qcluster", "mta")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mailman_stack.settings import REMOVED, fields, secret
+from tests.support import ROOT
 from tests.support.container import project
 
-ROOT = Path(__file__).parents[2]
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "local" / "README.md"])
 OVERRIDE_EXAMPLE = ROOT / "compose.override.yaml.example"
 

@@ -1,14 +1,11 @@
 """The generated files say what the declaration says."""
 
-from pathlib import Path
-
 import pytest
 from pydantic.fields import FieldInfo
 
 from mailman_stack import reference
 from mailman_stack.settings import fields, secret
-
-ROOT = Path(__file__).parents[2]
+from tests.support import ROOT
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from jinja2 import UndefinedError
 
 from mailman_stack import render
 from mailman_stack.postfix import Certificate
+from tests.support import ROOT
 from tests.unit.loading import loaded
 
-ROOT = Path(__file__).parents[2]
 CERTIFICATE = Certificate(Path("/key.pem"), Path("/chain.pem"))
 
 
