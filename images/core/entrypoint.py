@@ -2,7 +2,9 @@
 """Mailman core: renders mailman.cfg, waits for the database, becomes the master of the runners."""
 
 import configparser
+import shutil
 import sys
+from pathlib import Path
 
 from lazr.config.interfaces import ConfigErrors
 from mailman.config import config
@@ -33,7 +35,16 @@ def check() -> None:
     list(config.archivers)
 
 
+def move_list_data() -> None:
+    """Take the lists' directories along from where version 0.1 had them."""
+    old, new = Path("/var/lib/mailman/lists"), Path("/var/lib/mailman/data/lists")
+    if old.is_dir() and not new.exists():
+        shutil.copytree(old, new)
+        shutil.rmtree(old)
+
+
 def run(settings: Settings) -> None:
+    move_list_data()
     check()
     database.wait_for(settings.core_database)
     master.run([domain.name for domain in settings.domains])

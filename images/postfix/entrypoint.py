@@ -3,7 +3,7 @@
 
 import sys
 
-from mailman_stack import postfix
+from mailman_stack import mta, tls
 from mailman_stack.entrypoint import Service, execute
 from mailman_stack.settings import Settings
 
@@ -15,12 +15,20 @@ READ_ALL = """
 """
 
 
+SUFFIXES = {"lmdb": ".lmdb", "hash": ".db", "regexp": ""}
+
+
 def facts(settings: Settings) -> dict[str, object]:
-    return {"networks": postfix.networks(), "certificate": postfix.certificate(settings)}
+    return {
+        "networks": mta.networks(),
+        "certificate": tls.certificate(settings),
+        "authorities": tls.authorities(),
+    }
 
 
 def start(settings: Settings) -> None:
-    postfix.wait_for_maps()
+    suffix = SUFFIXES[settings.postfix_table_type]
+    mta.wait_for_maps(f"postfix_{name}{suffix}" for name in ("lmtp", "domains", "vmap"))
     execute(["postfix", "start-fg"])(settings)
 
 

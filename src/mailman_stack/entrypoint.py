@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from mailman_stack import tls
 from mailman_stack.render import render
 from mailman_stack.settings import Settings, SettingsError, load
 
@@ -52,6 +53,8 @@ class Service:
         try:
             settings = load(self.name)
             facts = self.facts(settings)
+            # For Python's own TLS (SSL_CTX_set_default_verify_paths(3)), here and in what follows.
+            os.environ["SSL_CERT_FILE"] = str(tls.authorities())
         except SettingsError as error:
             fail(self.name, error.problems)
         for path in render(self.config, settings, **facts):

@@ -36,7 +36,7 @@ SECRETS_DIR = Path("/run/secrets")
 # Set by Docker, the images or a shell, not by the operator; LOCAL_ is the operator's own.
 AMBIENT = re.compile(
     r"PATH|HOME|HOSTNAME|TERM|PWD|OLDPWD|SHLVL|_|LANG|LC_\w+|PYTHON\w*|DEBIAN_FRONTEND"
-    r"|\w+_PROXY|MAILMAN_CONFIG_FILE|DJANGO_SETTINGS_MODULE|(COMPOSE|DOCKER|BUILD|LOCAL)_\w+",
+    r"|\w+_PROXY|SSL_CERT_FILE|MAILMAN_CONFIG_FILE|DJANGO_SETTINGS_MODULE|(COMPOSE|DOCKER|BUILD|LOCAL)_\w+",
     re.IGNORECASE,
 )
 
@@ -62,6 +62,15 @@ _PUBLISH = re.compile(rf"({_IP}:)?[0-9]{{1,5}}")
 _PUBLISH_AT = re.compile(rf"{_IP}:[0-9]{{1,5}}")
 _ASCII = re.compile(r"[ -~]+")
 _ASCII_WORD = re.compile(r"[!-~]+")
+_HEADER = re.compile(r"[!-9;-~]+")
+_PATH = re.compile(r"/[\w./-]*\w", re.ASCII)
+# Scheme: protocol, TLS, usual port. Without an s TLS begins by STARTTLS (STLS); it is never left out.
+_MAILBOX_SCHEMES = {
+    "imaps": ("imap", "smtps", 993),
+    "imap": ("imap", "starttls", 143),
+    "pop3s": ("pop3", "smtps", 995),
+    "pop3": ("pop3", "starttls", 110),
+}
 _MYSQL_URL = re.compile(
     r"mysql://[^\s:/?#@]+(:[^\s:/?#@]*)?@[\w.-]+(:[0-9]+)?/[\w$-]+(\?ssl_mode=[A-Z_]+)?", re.ASCII
 )
@@ -86,6 +95,12 @@ def _one_line[T: (str, SecretStr)](value: T) -> T:
         raise ValueError("must not hold line breaks or control characters")
     if text != text.strip():
         raise ValueError("must not begin or end with a space")
+    return value
+
+
+def _lines(value: SecretStr) -> SecretStr:
+    for line in _text(value).split("\n"):
+        _one_line(line)
     return value
 
 
@@ -148,6 +163,69 @@ def _mail_domains(value: object) -> object:
     return tuple(domains)
 
 
+class Mailbox(NamedTuple):
+    """A mailbox that list mail is fetched from; ``tls`` is smtp's word for how: see SMTP_SECURE_MODE.
+
+    ``envelope`` is the header that holds the envelope recipient, ``qvirtual`` what the mail server
+    puts before it (fetchmail(1)).
+    """
+
+    protocol: str
+    tls: str
+    host: str
+    port: int
+    user: str
+    folder: str
+    envelope: str
+    qvirtual: str
+
+    @property
+    def name(self) -> str:
+        """For logs and for people: the URL, without what is of no interest there."""
+        return f"{self.protocol}://{self.user}@{self.host}/{self.folder}"
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """From ``imaps://user@host[:port][/folder][?envelope=Header&qvirtual=prefix]`` (RFC 5092).
+
+        :raises ValueError: when it is none.
+        """
+        parts = urlsplit(url)
+        protocol, tls, port = _MAILBOX_SCHEMES[parts.scheme]
+        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True))
+        mailbox = cls(
+            protocol=protocol,
+            tls=tls,
+            host=parts.hostname or "",
+            port=parts.port or port,
+            user=unquote(parts.username or "", errors="strict"),
+            folder=unquote(parts.path[1:], errors="strict") or "INBOX",
+            envelope=options.pop("envelope", "Delivered-To"),
+            qvirtual=options.pop("qvirtual", ""),
+        )
+        for text in mailbox:
+            _one_line(str(text))
+        usable = mailbox.user and _DOMAIN.fullmatch(mailbox.host) and parts.password is None
+        if options or not usable or not _HEADER.fullmatch(mailbox.envelope):
+            raise ValueError(url)
+        if protocol == "pop3" and mailbox.folder != "INBOX":
+            raise ValueError(url)
+        return mailbox
+
+
+def _mailboxes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(Mailbox.from_url(url) for url in value.split())
+    except (KeyError, ValueError):
+        raise ValueError(
+            "must be mailboxes, separated by spaces, each as imaps://user@host[:port][/folder]"
+            " or pop3s://user@host[:port], user and folder percent-encoded, and after it, if need"
+            " be, ?envelope=Header&qvirtual=prefix"
+        ) from None
+
+
 Text = Annotated[str, AfterValidator(_one_line)]
 Secret = Annotated[SecretStr, AfterValidator(_one_line)]
 # For HTTP's Authorization header, in which Mailman's client and HyperKitty's lose other characters.
@@ -161,6 +239,9 @@ Publish = Annotated[str, _matches(_PUBLISH, "[address:]port")]
 PublishAt = Annotated[str, _matches(_PUBLISH_AT, "address:port")]
 MySQLUrl = Annotated[Secret, AfterValidator(_mysql_url)]
 Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_split)]
+AbsolutePath = Annotated[str, _matches(_PATH, "an absolute path of plain characters")]
+Lines = Annotated[SecretStr, AfterValidator(_lines)]
+Mailboxes = Annotated[tuple[Mailbox, ...], NoDecode, BeforeValidator(_mailboxes)]
 MailDomains = Annotated[tuple[MailDomain, ...], NoDecode, BeforeValidator(_mail_domains)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -274,8 +355,24 @@ class Site(Section):
 class Mail(Section):
     """Mail: the MTA and the way out"""
 
-    mta: Literal["postfix"] = "postfix"
-    """The mail transfer agent that takes mail in and sends it out."""
+    mta: Literal["postfix", "exim", "sendmail", "none"] = "postfix"
+    """The mail transfer agent that takes mail in and sends it out. With none there is no such
+    container: core and web submit to SMTP_HOST, and mail comes in by HOST_MTA or a mailbox."""
+
+    postfix_table_type: Literal["lmdb", "hash", "regexp"] = "lmdb"
+    """The type of the tables that core writes for Postfix."""
+
+    host_mta: Literal["none", "postfix", "exim", "sendmail", "qmail"] = "none"
+    """With MTA=none: the program on the host that hands mail to core, for which core writes its
+    tables; `make mta-config` prints the lines that it needs."""
+
+    lmtp_publish: PublishAt = "127.0.0.1:8024"
+    """With HOST_MTA: address and port where that program reaches core by LMTP. There is no
+    password: whoever reaches it can write to every list."""
+
+    maps_directory: AbsolutePath = "/var/lib/mailman-maps"
+    """With HOST_MTA: the directory on the host where core writes for that program. It must belong
+    to uid 990."""
 
     mta_hostname: Host = ""
     """The name that the MTA gives itself in SMTP: the one that its address resolves to (PTR) and
@@ -292,7 +389,8 @@ class Mail(Section):
     """How many recipients core hands to the MTA in one SMTP transaction."""
 
     smtp_host: Host = ""
-    """Relayhost (smarthost) that outgoing mail is handed to; empty: deliver to each domain's MX."""
+    """Relayhost (smarthost) that outgoing mail is handed to; empty: deliver to each domain's MX.
+    With MTA=none it is required."""
 
     smtp_port: Port = 25
     """Port of the relayhost."""
@@ -304,8 +402,15 @@ class Mail(Section):
     smtp_host_user: Text = ""
     """User name at the relayhost; with it a password and TLS are needed."""
 
-    smtp_host_password: Annotated[Secret, For(("mta",), generated=False, required=False)] = UNSET
+    smtp_host_password: Annotated[
+        Secret,
+        For(("mta", "core", "web", "qcluster", "fetchmail"), generated=False, required=False),
+    ] = UNSET
     """Password at the relayhost."""
+
+    default_from_email: Address = ""
+    """Sender of the web interface's own mail, where a provider wants a certain one. By default
+    postmaster of the first of MAIL_DOMAINS."""
 
     @field_validator("smtp_secure_mode", "smtp_host_user")
     @classmethod
@@ -322,6 +427,29 @@ class Mail(Section):
         if ":" in value:
             raise ValueError("must not hold a colon")
         return value
+
+
+class Fetchmail(Section):
+    """Mail from a mailbox: a way in without port 25"""
+
+    fetchmail_mailboxes: Mailboxes = ()
+    """Mailboxes that list mail is fetched from, separated by spaces:
+    `imaps://user@host[:port][/folder]` or `pop3s://user@host[:port]`, by STARTTLS with imap or
+    pop3; user and folder percent-encoded. `?envelope=X-Original-To` names the header with the
+    envelope recipient, if it is not Delivered-To, and `&qvirtual=user-` what a qmail puts before
+    it. Needs `COMPOSE_PROFILES=fetchmail`."""
+
+    fetchmail_passwords: Annotated[
+        Lines, For(("fetchmail",), generated=False, required=False)
+    ] = UNSET
+    """Passwords of these mailboxes, one in a line, in the same order."""
+
+    fetchmail_interval: Annotated[int, Field(ge=10, le=3600)] = 60
+    """Seconds between two looks into a mailbox whose server cannot say that there is new mail
+    (IMAP IDLE), and before another try of what failed."""
+
+    fetchmail_quarantine: Text = "Quarantine"
+    """Folder of the mailbox that keeps mail which core refuses for good."""
 
 
 class Core(Section):
@@ -406,6 +534,9 @@ class Compose(Section):
     """Which files describe the stack. With compose.dev.yaml nothing leaves the machine: a mail
     catcher is the only relayhost. For production remove this line."""
 
+    compose_profiles: Text = ""
+    """Parts of the stack that are not always there: `fetchmail`."""
+
     env_file: Text = ".env"
     """The file of settings given to the containers."""
 
@@ -416,7 +547,17 @@ class Compose(Section):
     """Address and port of the host where the mail catcher's page answers."""
 
 
-class Settings(Compose, Data, Web, Core, Mail, Site):
+class Submission(NamedTuple):
+    """Where core and the web interface hand in their mail; ``secure_mode`` as SMTP_SECURE_MODE."""
+
+    host: str
+    port: int
+    secure_mode: str = "smtp"
+    user: str = ""
+    password: str = ""
+
+
+class Settings(Compose, Data, Web, Core, Fetchmail, Mail, Site):
     """All settings, checked."""
 
     @property
@@ -437,6 +578,34 @@ class Settings(Compose, Data, Web, Core, Mail, Site):
         return self.mta_hostname or self.mail_domains[0].name
 
     @property
+    def inbound(self) -> str:
+        """The program that hands mail to core and needs its tables: as HOST_MTA."""
+        return self.host_mta if self.mta == "none" else self.mta
+
+    @property
+    def table_type(self) -> str:
+        """The type of the tables that core writes: Sendmail reads Berkeley DB's, as hash makes."""
+        return "hash" if self.inbound == "sendmail" else self.postfix_table_type
+
+    @property
+    def lmtp_address(self) -> tuple[str, str]:
+        """Host and port where that program reaches core."""
+        host, _, port = self.lmtp_publish.rpartition(":")
+        return (host, port) if self.mta == "none" else ("core", "8024")
+
+    @property
+    def submission(self) -> Submission:
+        """Where mail of the stack's own is handed in."""
+        if self.mta != "none":
+            return Submission("mta", 10025)
+        login = self.smtp_host_user, self.smtp_host_password.get_secret_value()
+        return Submission(self.smtp_host, self.smtp_port, self.smtp_secure_mode, *login)
+
+    @property
+    def sender(self) -> str:
+        return self.default_from_email or f"postmaster@{self.mail_domains[0].name}"
+
+    @property
     def core_database(self) -> Database:
         return self._database("core", self.database_url, self.core_database_password)
 
@@ -452,7 +621,7 @@ class Settings(Compose, Data, Web, Core, Mail, Site):
         return Database("database", 3306, name, password.get_secret_value(), name)
 
 
-SECTIONS: tuple[type[Section], ...] = (Site, Mail, Core, Web, Data, Compose)
+SECTIONS: tuple[type[Section], ...] = (Site, Mail, Fetchmail, Core, Web, Data, Compose)
 
 
 def fields(section: type[Section] = Settings) -> Mapping[str, FieldInfo]:
@@ -483,6 +652,7 @@ def load(service: str, secrets_dir: Path = SECRETS_DIR) -> Settings:
     except ValidationError as error:
         problems += [_describe(detail) for detail in error.errors()]
     else:
+        problems += _contradictions(settings)
         problems += _missing_secrets(settings, service)
         if not problems:
             return settings
@@ -530,6 +700,17 @@ def _describe(detail: ErrorDetails) -> str:
     return f"{shown}: {reason[0].lower()}{reason[1:]}"
 
 
+def _contradictions(settings: Settings) -> Iterable[str]:
+    if settings.mta == "none" and not settings.smtp_host:
+        yield "SMTP_HOST: is required with MTA=none"
+    if settings.host_mta != "none" and settings.mta != "none":
+        yield f"HOST_MTA={settings.host_mta!r}: needs MTA=none"
+    if settings.host_mta != "none" and "compose.host-mta.yaml" not in settings.compose_file:
+        yield f"HOST_MTA={settings.host_mta!r}: needs compose.host-mta.yaml in COMPOSE_FILE"
+    if settings.fetchmail_mailboxes and "fetchmail" not in settings.compose_profiles:
+        yield "FETCHMAIL_MAILBOXES: needs COMPOSE_PROFILES=fetchmail"
+
+
 def _missing_secrets(settings: Settings, service: str) -> Iterable[str]:
     for name, mark in secrets_of(service).items():
         if mark.required and not getattr(settings, name.lower()):
@@ -539,5 +720,18 @@ def _missing_secrets(settings: Settings, service: str) -> Iterable[str]:
             yield "DATABASE_URL: is required with DATABASE_REPLICAS=0"
         elif not settings.database_url and not getattr(settings, name.lower()):
             yield f"{name}: is required, or DATABASE_URL"
-    if settings.smtp_host_user and service == "mta" and not settings.smtp_host_password:
+    if "SMTP_HOST_PASSWORD" in secrets_of(service):
+        yield from _wrong_relayhost_password(settings, service)
+    passwords = settings.fetchmail_passwords.get_secret_value().splitlines()
+    if service == "fetchmail" and len(passwords) != len(settings.fetchmail_mailboxes):
+        yield "FETCHMAIL_PASSWORDS: must have one line for each of FETCHMAIL_MAILBOXES"
+
+
+def _wrong_relayhost_password(settings: Settings, service: str) -> Iterable[str]:
+    """The MTA logs in where there is one, else whoever has mail to send."""
+    password = settings.smtp_host_password.get_secret_value()
+    logs_in = service == "mta" or settings.mta == "none"
+    if logs_in and settings.smtp_host_user and not password:
         yield "SMTP_HOST_PASSWORD: is required with SMTP_HOST_USER"
+    if settings.mta == "none" and not password.isascii():
+        yield "SMTP_HOST_PASSWORD: must be ASCII with MTA=none"

@@ -7,7 +7,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from mailman_stack import render
-from mailman_stack.postfix import Certificate
+from mailman_stack.tls import Certificate
 from tests.support import ROOT
 from tests.unit.loading import loaded
 

@@ -1,11 +1,21 @@
-"""The transport maps, written by core for the MTA: ``[mta] incoming:`` of mailman.cfg."""
+"""What core writes for the MTA: ``[mta] incoming:`` of mailman.cfg."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
+from pathlib import Path
 from typing import TextIO
 
-from mailman.mta import postfix
+from flufl.lock import Lock
+from mailman.config import config
+from mailman.config.config import external_configuration
+from mailman.interfaces.domain import IDomainManager
+from mailman.interfaces.listmanager import IListManager
+from mailman.interfaces.mta import IMailTransportAgentLifecycle
+from mailman.mta import exim4, postfix
+from zope.component import getUtility
+from zope.interface import implementer
 
 
 @contextmanager
@@ -19,14 +29,51 @@ def readable_by_the_mta() -> Iterator[None]:
 
 
 class PostfixMaps(postfix.LMTP):
-    """Mailman's own maps for Postfix, in a form that another container can rely on."""
+    """Mailman's own maps, in a form that another container, or the host, can rely on.
+
+    Sendmail reads them too, as those of type hash.
+    """
 
     def regenerate(self, directory: str | None = None) -> None:
         """Write and index all maps before a list's creation or removal is answered."""
         with readable_by_the_mta():
             super().regenerate(directory)
 
+    def _generate_lmtp_file(self, fp: TextIO) -> None:
+        """Name the address where the MTA reaches core, which need not be the one core listens on."""
+        text = StringIO()
+        super()._generate_lmtp_file(text)
+        reached = external_configuration(config.mta.configuration)["stack"]["lmtp"]
+        own = f"lmtp:[{config.mta.lmtp_host}]:{config.mta.lmtp_port}"
+        fp.write(text.getvalue().replace(own, f"lmtp:{reached}"))
+
     def _generate_vmap_file(self, fp: TextIO) -> bool:
         """Keep the map of alias domains when it is empty: Postfix fails without a named table."""
         super()._generate_vmap_file(fp)
         return True
+
+
+@implementer(IMailTransportAgentLifecycle)
+class EximLists(exim4.LMTP):
+    """Exim finds a list by its directory; only the domains have to be told (lsearch, spec 9.3)."""
+
+    def regenerate(self, directory: str | None = None) -> None:
+        """Give each list its directory, as it may have come from a backup without one."""
+        with readable_by_the_mta():
+            for list_id in getUtility(IListManager).list_ids:
+                Path(config.LIST_DATA_DIR, list_id).mkdir(parents=True, exist_ok=True)
+        self._write_domains(directory or config.DATA_DIR)
+
+    def create(self, _mlist: object) -> None:
+        """Name the list's domain, which may have been made a moment ago."""
+        self._write_domains(config.DATA_DIR)
+
+    delete = create
+
+    def _write_domains(self, directory: str) -> None:
+        """A line for each domain and alias domain, with the domain that its lists belong to."""
+        lock, path = Path(config.LOCK_DIR, "mta"), Path(directory, "exim_domains")
+        with Lock(str(lock)), readable_by_the_mta(), postfix.atomic(str(path)) as file:
+            for domain in getUtility(IDomainManager):
+                for name in filter(None, (domain.mail_host, domain.alias_domain)):
+                    file.write(f"{name}: {domain.mail_host}\n")

@@ -145,8 +145,6 @@ Q_CLUSTER = {
 MAILMAN_REST_API_URL = "http://core:8001"
 POSTORIUS_TEMPLATE_BASE_URL = "http://web:8000"
 MAILMAN_ARCHIVER_FROM = ["*"]  # core's address is not fixed; its key is what is checked
-EMAIL_HOST = "mta"
-EMAIL_PORT = 10025  # where the MTA takes the stack's own mail
 EMAIL_TIMEOUT = 30
 
 # -- Logs: all on stderr. No mail for an error unless settings_local.py sets ADMINS: a page that

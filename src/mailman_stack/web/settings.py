@@ -73,8 +73,13 @@ if _https:
     SECURE_HSTS_SECONDS = 30 * 24 * 3600
     ALLAUTH_TRUSTED_PROXY_COUNT = 1  # else all clients share the proxy's rate limit
 
+_submission = _site.submission
+EMAIL_HOST, EMAIL_PORT = _submission.host, _submission.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _submission.user, _submission.password
+EMAIL_USE_TLS = _submission.secure_mode == "starttls"
+EMAIL_USE_SSL = _submission.secure_mode == "smtps"
 # The MTA hands mail to postmaster to the site's owner, whose own address stays private.
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = f"postmaster@{_site.mail_domains[0].name}"
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = _site.sender
 
 Q_CLUSTER = {**Q_CLUSTER, "workers": _site.qcluster_workers}
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mailman_stack.postfix import Certificate
+from mailman_stack.tls import Certificate
 from mailman_stack.render import render
 from mailman_stack.settings import SettingsError, load
 

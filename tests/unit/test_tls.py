@@ -1,22 +1,13 @@
-"""What Postfix is told that no setting tells."""
+"""The MTA's certificate, and whom the stack trusts."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from mailman_stack import postfix
+from mailman_stack import tls
 from mailman_stack.settings import SettingsError
 from tests.unit.loading import loaded
-
-# As the kernel writes it (proc_pid_net(5)), for a container in two networks.
-ROUTES = """\
-Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
-eth0	00000000	010012AC	0003	0	0	0	00000000	0	0	0
-eth0	000012AC	00000000	0001	0	0	0	0000FFFF	0	0	0
-eth1	00FDA8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
-"""
-
 
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
@@ -24,37 +15,24 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
     given, generated = tmp_path / "given", tmp_path / "generated"
     given.mkdir()
     generated.mkdir()
-    monkeypatch.setattr(postfix, "GIVEN", given)
-    monkeypatch.setattr(postfix, "GENERATED", generated)
+    monkeypatch.setattr(tls, "GIVEN", given)
+    monkeypatch.setattr(tls, "GENERATED", generated)
     return given, generated
 
 
-@pytest.mark.parametrize(
-    ("routes", "networks"),
-    [
-        (ROUTES, ["!172.18.0.1", "!192.168.253.1", "172.18.0.0/16", "192.168.253.0/24"]),
-        (ROUTES.partition("\n")[0] + "\n", []),
-    ],
-)
-def test_the_networks_of_the_container(routes: str, networks: list[str], tmp_path: Path) -> None:
-    path = tmp_path / "route"
-    path.write_text(routes)
-    assert postfix.networks(path) == networks
-
-
 def test_a_certificate_is_generated_once(folders: tuple[Path, Path]) -> None:
-    certificate = postfix.certificate(loaded({"MTA_HOSTNAME": "mail.example.com"}))
+    certificate = tls.certificate(loaded({"MTA_HOSTNAME": "mail.example.com"}))
     assert certificate.chain.parent == certificate.key.parent == folders[1]
     text = openssl("x509", "-noout", "-text", "-in", str(certificate.chain))
     assert "Subject: CN=mail.example.com" in text
     assert "DNS:mail.example.com" in text
     first = certificate.chain.read_bytes()
-    assert postfix.certificate(loaded()) == certificate
+    assert tls.certificate(loaded()) == certificate
     assert certificate.chain.read_bytes() == first
 
 
 def test_the_key_belongs_to_the_certificate(folders: tuple[Path, Path]) -> None:
-    certificate = postfix.certificate(loaded())
+    certificate = tls.certificate(loaded())
     assert certificate.key.parent == folders[1]
     public = openssl("x509", "-noout", "-pubkey", "-in", str(certificate.chain))
     assert openssl("pkey", "-pubout", "-in", str(certificate.key)) == public
@@ -65,7 +43,7 @@ def test_the_operators_certificate_comes_first(folders: tuple[Path, Path]) -> No
     given, _generated = folders
     (given / "fullchain.pem").touch()
     (given / "privkey.pem").touch()
-    assert postfix.certificate(loaded()) == (given / "privkey.pem", given / "fullchain.pem")
+    assert tls.certificate(loaded()) == (given / "privkey.pem", given / "fullchain.pem")
 
 
 @pytest.mark.parametrize(
@@ -74,9 +52,21 @@ def test_the_operators_certificate_comes_first(folders: tuple[Path, Path]) -> No
 def test_half_a_certificate_is_an_error(folders: tuple[Path, Path], name: str, other: str) -> None:
     (folders[0] / name).touch()
     with pytest.raises(SettingsError, match=other):
-        postfix.certificate(loaded())
+        tls.certificate(loaded())
 
 
 def openssl(*arguments: str) -> str:
     done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=True)
     return done.stdout
+
+
+def test_the_operators_authorities_are_trusted_beside_debians(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = tmp_path / "system.pem"
+    system.write_text("Debian's\n")
+    monkeypatch.setattr(tls, "SYSTEM_AUTHORITIES", system)
+    monkeypatch.setattr(tls, "ALL_AUTHORITIES", tmp_path / "all.pem")
+    assert tls.authorities() == system
+    (folders[0] / "authorities.pem").write_text("the operator's\n")
+    assert set(tls.authorities().read_text().splitlines()) == {"Debian's", "", "the operator's"}

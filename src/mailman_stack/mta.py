@@ -1,0 +1,39 @@
+"""What an MTA needs to know that no setting tells: its networks, core's maps."""
+
+import time
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+MAPS = Path("/var/lib/mailman/data")
+ROUTES = Path("/proc/net/route")
+
+
+def networks(routes: Path = ROUTES) -> list[str]:
+    """The networks this container is in, as Postfix's ``mynetworks`` has them: each gateway excluded, then all else.
+
+    The format of /proc/net/route is in proc_pid_net(5): addresses are little-endian hexadecimal.
+    """
+
+    def address(field: str) -> IPv4Address:
+        return IPv4Address(int.from_bytes(bytes.fromhex(field), "little"))
+
+    gateways: list[IPv4Address] = []
+    subnets: list[IPv4Network] = []
+    for line in routes.read_text().splitlines()[1:]:
+        _interface, destination, gateway, _flags, _, _, _, mask, *_ = line.split()
+        if gateway == "00000000":
+            subnets.append(IPv4Network(f"{address(destination)}/{address(mask)}"))
+        else:
+            gateways.append(address(gateway))
+    # A network without a route out has a gateway all the same: Docker's is its first address.
+    gateways += [net[1] for net in subnets if not any(known in net for known in gateways)]
+    return [*(f"!{gateway}" for gateway in gateways), *map(str, subnets)]
+
+
+def wait_for_maps(names: Iterable[str]) -> None:
+    """Core writes its maps before it serves; without them an MTA would defer all mail to lists."""
+    missing = set(names)
+    print("mta: waiting for core's transport maps", flush=True)
+    while missing := {name for name in missing if not (MAPS / name).exists()}:
+        time.sleep(0.1)

@@ -1,0 +1,54 @@
+"""Certificates: the one that the MTA shows, and the authorities that are trusted."""
+
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from mailman_stack.render import LOCAL
+from mailman_stack.settings import Settings, SettingsError
+
+GIVEN = LOCAL / "tls"
+GENERATED = Path("/var/lib/mta-tls")
+SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+ALL_AUTHORITIES = Path("/tmp/authorities.pem")  # noqa: S108 - a tmpfs of this container
+
+
+class Certificate(NamedTuple):
+    """Paths of PEM files: the private key, and the certificate with its intermediates."""
+
+    key: Path
+    chain: Path
+
+
+def certificate(settings: Settings) -> Certificate:
+    """The operator's certificate, or one that is generated once, for opportunistic TLS.
+
+    :raises SettingsError: when the operator gave only half of one.
+    """
+    given = Certificate(GIVEN / "privkey.pem", GIVEN / "fullchain.pem")
+    missing = [path.name for path in given if not path.exists()]
+    if not missing:
+        return given
+    if len(missing) == 1:
+        raise SettingsError([f"local/tls/{missing[0]}: is missing beside the other file"])
+    generated = Certificate(GENERATED / "privkey.pem", GENERATED / "fullchain.pem")
+    if not generated.chain.exists():
+        _generate(generated, settings.hostname)
+    return generated
+
+
+def _generate(certificate: Certificate, hostname: str) -> None:
+    """Make a self-signed certificate for ten years (openssl-req(1)); it only has to encrypt."""
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650"
+    names = ["-subj", f"/CN={hostname}", "-addext", f"subjectAltName=DNS:{hostname}"]
+    files = ["-keyout", str(certificate.key), "-out", str(certificate.chain)]
+    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
+
+
+def authorities() -> Path:
+    """A PEM file of the authorities to trust: Debian's, and the operator's own beside them."""
+    own = GIVEN / "authorities.pem"
+    if not own.is_file():
+        return SYSTEM_AUTHORITIES
+    ALL_AUTHORITIES.write_bytes(SYSTEM_AUTHORITIES.read_bytes() + b"\n" + own.read_bytes())
+    return ALL_AUTHORITIES
