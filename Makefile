@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 
 ##@ The stack
-.PHONY: up down clean logs ps jobs shell
+.PHONY: up down clean logs ps jobs shell mta-config sieve
 
 up:  ## Start the stack, from a bare machine if need be
 	@$(PYTHON) -m scripts.up
@@ -29,6 +29,12 @@ jobs:  ## Show when each scheduled job last succeeded
 shell:  ## Open a shell in a service: S=core
 	@docker compose exec $(or $(S),core) bash
 
+mta-config:  ## Print what the host's own MTA needs, with MTA=none and HOST_MTA
+	@docker compose run --rm --no-deps --no-TTY core python -m mailman_stack.show host
+
+sieve:  ## Print the Sieve rule for a mailbox that fetchmail reads
+	@docker compose run --rm --no-deps --no-TTY core python -m mailman_stack.show sieve
+
 ##@ Development
 .PHONY: test lint unit integration e2e browser settings lock help
 
@@ -38,7 +44,7 @@ test:  ## Run every check below
 lint:  ## Check code, images, scripts and YAML without running them
 unit:  ## Test single modules (ARGS="-k name" selects tests, here and below)
 integration:  ## Test services with those they need
-e2e:  ## Test the whole stack by mail
+e2e:  ## Test the whole stack by mail (MTA=exim or MTA=sendmail: with that MTA)
 browser:  ## Test the web interface in a headless browser
 lint unit integration e2e browser:
 	@$(PYTHON) -m scripts.test $@
@@ -51,4 +57,4 @@ lock:  ## Write the locked requirements anew from pyproject.toml
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z0-9]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+		/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

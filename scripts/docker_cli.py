@@ -59,10 +59,27 @@ def socket() -> str | None:
 
 def project() -> Project:
     """Read the Compose project, with the settings of `.env` filled in."""
-    text = output("compose", "config", "--format", "json")
+    try:
+        text = output("compose", "config", "--format", "json")
+    except CommandError as error:
+        raise CommandError(_unknown_mta(str(error)) or str(error)) from None
     # Compose doubles each `$` of what it prints, so that it can be read again as a project.
     config: Project = json.loads(text.replace("$$", "$"))
     return config
+
+
+def _unknown_mta(reason: str) -> str:
+    """What to say when Compose misses the file of an MTA; empty when that is not it."""
+    missing = re.search(r"/images/([^/]*)/compose\.yaml: no such file", reason)
+    if not missing:
+        return ""
+    choices = sorted(path.parent.name for path in process.ROOT.glob("images/*/compose.yaml"))
+    return f"MTA={missing[1]!r}: there is no such MTA; choose one of {', '.join(choices)}"
+
+
+def is_off(service: dict[str, Any]) -> bool:
+    """Tell whether a service of the project is switched off: it has no replicas."""
+    return service.get("deploy", {}).get("replicas") == 0
 
 
 def containers() -> list[dict[str, Any]]:

@@ -93,7 +93,7 @@ def port_problems(project: Project, containers: Iterable[dict[str, Any]]) -> Ite
         if port.number not in held and (reason := unavailable(port)):
             yield (
                 f"port {port.number} of {port.address or 'any address'} for {port.service}: "
-                f"{reason}{_holder(port.number)}; set {port.service.upper()}_PUBLISH in .env"
+                f"{reason}{_holder(port.number)}; set {_setting(port)} in .env"
             )
 
 
@@ -110,7 +110,8 @@ def secret_problems(project: Project) -> Iterator[str]:
 
 def published_ports(project: Project) -> Iterator[Port]:
     """Every port that the project's services publish at a fixed number."""
-    for name, service in project["services"].items():
+    running = {name: one for name, one in project["services"].items() if not docker_cli.is_off(one)}
+    for name, service in running.items():
         for port in service.get("ports", ()):
             first, _, last = port.get("published", "0").partition("-")
             numbers = range(int(first), int(last or first) + 1)
@@ -119,9 +120,8 @@ def published_ports(project: Project) -> Iterator[Port]:
 
 
 def images(project: Project) -> list[str]:
-    """Every image that a service runs; one with no replicas is switched off."""
-    services = project["services"].values()
-    running = [one for one in services if one.get("deploy", {}).get("replicas") != 0]
+    """Every image that a service runs."""
+    running = [one for one in project["services"].values() if not docker_cli.is_off(one)]
     return sorted({one["image"] for one in running if "image" in one})
 
 
@@ -140,6 +140,11 @@ def unavailable(port: Port) -> str | None:
         except OSError as error:
             return error.strerror
     return None
+
+
+def _setting(port: Port) -> str:
+    """What core publishes is its LMTP."""
+    return f"{'LMTP' if port.service == 'core' else port.service.upper()}_PUBLISH"
 
 
 def _holder(number: int) -> str:

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from scripts import docker_cli
 from scripts.docker_cli import Project
 from scripts.env_and_secrets import ENV_EXAMPLE
 from scripts.process import ROOT
@@ -38,32 +39,44 @@ Try next: log in, make a list, and send it a message from outside.
 `make logs` shows what each part does, `make help` what else there is.
 """
 
+NO_MTA = """
+Mailman is up, without an MTA: mail leaves by {way_out} and comes in by {way_in}.
+
+  web            http://{web}/   for the TLS proxy in front of it, as https://{web_host}/
+  log in         {admin}, password in {password_file}
+
+`make logs` shows what each part does, `make help` what else there is.
+"""
+
 
 def text(project: Project) -> str:
     """The summary for a project that runs."""
     domains = [entry.partition("=")[0] for entry in setting(project, "MAIL_DOMAINS").split(",")]
-    smtp_host, smtp_port = address(project, "mta")
     facts = {
         "admin": setting(project, "MAILMAN_ADMIN_USER"),
+        "domains": ", ".join(domains),
         "password_file": _shown(project["secrets"]["mailman_admin_password"]["file"]),
-        "smtp": f"{smtp_host}:{smtp_port}",
-        "smtp_host": smtp_host,
-        "smtp_port": smtp_port,
+        "post": f"test@{domains[0]}",
+        "way_out": setting(project, "SMTP_HOST") or "each domain's MX",
+        "web": _joined(project, "web"),
+        "web_host": setting(project, "SERVE_FROM_DOMAIN") or domains[0],
     }
-    if "catcher" in project["services"]:
-        return TRIAL.format(
-            catcher=_joined(project, "catcher"),
-            post=f"test@{domains[0]}",
-            web=setting(project, "SERVE_FROM_DOMAIN") or _joined(project, "web"),
-            **facts,
-        )
-    return PRODUCTION.format(
-        domains=", ".join(domains),
-        web=_joined(project, "web"),
-        web_host=setting(project, "SERVE_FROM_DOMAIN") or domains[0],
-        way_out=setting(project, "SMTP_HOST") or "each domain's MX",
-        **facts,
-    )
+    if docker_cli.is_off(project["services"]["mta"]):
+        return NO_MTA.format(way_in=way_in(project), **facts)
+    facts["smtp_host"], facts["smtp_port"] = address(project, "mta")
+    facts["smtp"] = _joined(project, "mta")
+    if "catcher" not in project["services"]:
+        return PRODUCTION.format(**facts)
+    facts["web"] = setting(project, "SERVE_FROM_DOMAIN") or facts["web"]
+    return TRIAL.format(catcher=_joined(project, "catcher"), **facts)
+
+
+def way_in(project: Project) -> str:
+    """How mail comes in where the stack has no MTA."""
+    program = setting(project, "HOST_MTA")
+    ways = [f"the host's {program}: `make mta-config`"] if program != "none" else []
+    ways += ["fetchmail"] if setting(project, "FETCHMAIL_MAILBOXES") else []
+    return " and ".join(ways) or "no way yet: set HOST_MTA or FETCHMAIL_MAILBOXES"
 
 
 def address(project: Project, service: str) -> tuple[str, str]:

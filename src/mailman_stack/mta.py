@@ -10,7 +10,9 @@ ROUTES = Path("/proc/net/route")
 
 
 def networks(routes: Path = ROUTES) -> list[str]:
-    """The networks this container is in, as Postfix's ``mynetworks`` has them: each gateway excluded, then all else.
+    """The networks this container is in, as Postfix's ``mynetworks`` has them.
+
+    Each gateway is excluded (``!``): it stands for the host, and whatever that forwards.
 
     The format of /proc/net/route is in proc_pid_net(5): addresses are little-endian hexadecimal.
     """

@@ -64,7 +64,7 @@ _ASCII = re.compile(r"[ -~]+")
 _ASCII_WORD = re.compile(r"[!-~]+")
 _HEADER = re.compile(r"[!-9;-~]+")
 _PATH = re.compile(r"/[\w./-]*\w", re.ASCII)
-# Scheme: protocol, TLS, usual port. Without an s TLS begins by STARTTLS (STLS); it is never left out.
+# Scheme: protocol, TLS, usual port. Without an s TLS begins by STARTTLS or STLS; never none.
 _MAILBOX_SCHEMES = {
     "imaps": ("imap", "smtps", 993),
     "imap": ("imap", "starttls", 143),
@@ -164,7 +164,7 @@ def _mail_domains(value: object) -> object:
 
 
 class Mailbox(NamedTuple):
-    """A mailbox that list mail is fetched from; ``tls`` is smtp's word for how: see SMTP_SECURE_MODE.
+    """A mailbox that list mail is fetched from; ``tls`` is starttls or smtps (from the start).
 
     ``envelope`` is the header that holds the envelope recipient, ``qvirtual`` what the mail server
     puts before it (fetchmail(1)).
@@ -439,9 +439,9 @@ class Fetchmail(Section):
     envelope recipient, if it is not Delivered-To, and `&qvirtual=user-` what a qmail puts before
     it. Needs `COMPOSE_PROFILES=fetchmail`."""
 
-    fetchmail_passwords: Annotated[
-        Lines, For(("fetchmail",), generated=False, required=False)
-    ] = UNSET
+    fetchmail_passwords: Annotated[Lines, For(("fetchmail",), generated=False, required=False)] = (
+        UNSET
+    )
     """Passwords of these mailboxes, one in a line, in the same order."""
 
     fetchmail_interval: Annotated[int, Field(ge=10, le=3600)] = 60

@@ -126,10 +126,25 @@ def hunks(patch: str) -> Iterator[tuple[str, str, str]]:
             yield path, before, after
 
 
-def test_postmap_writes_lmdb(core: Container) -> None:
-    core.exec("sh", "-c", "mkdir /tmp/maps; echo 'a b' >/tmp/maps/m; postmap /tmp/maps/m")
-    assert core.exec("sh", "-c", "cd /tmp/maps; ls").split() == ["m", "m.lmdb"]
-    assert core.exec("postmap", "-q", "a", "lmdb:/tmp/maps/m") == "b\n"
+@pytest.mark.parametrize(
+    ("settings", "type_", "file"),
+    [
+        ({}, "lmdb", "m.lmdb"),
+        ({"POSTFIX_TABLE_TYPE": "hash"}, "hash", "m.db"),
+        ({"MTA": "sendmail"}, "hash", "m.db"),
+    ],
+    ids=["postfix", "postfix-hash", "sendmail"],
+)
+def test_tables_are_indexed_as_the_mta_reads_them(
+    settings: dict[str, str], type_: str, file: str
+) -> None:
+    with container("core", settings=settings) as core:
+        core.wait_output("waiting for schema core")
+        index = core.exec("sed", "-n", "s/^postmap_command: //p", "/etc/mailman3/mta.cfg").strip()
+        core.exec("sh", "-c", f"mkdir /tmp/maps; echo 'a b' >/tmp/maps/m; {index} /tmp/maps/m")
+        assert core.exec("sh", "-c", "cd /tmp/maps; ls").split() == ["m", file]
+        found = core.exec("postmap", "-c", "/etc/mailman3", "-q", "a", f"{type_}:/tmp/maps/m")
+    assert found == "b\n"
 
 
 def test_html_becomes_plain_text(core: Container) -> None:
@@ -166,3 +181,17 @@ def test_when_a_job_is_due(
 ) -> None:
     question = json.dumps([hour, last_success, now])
     assert json.loads(core.exec("python", "/drivers/jobs_due.py", stdin=question)) is due
+
+
+# -- A message that is handed in again
+
+
+def test_a_message_is_queued_once_wherever_core_died_before() -> None:
+    driver = f"--volume={DRIVERS}:/drivers:ro"
+    options = ("--network=none", driver)
+    with container("core", "python", "/drivers/once.py", options=options) as once:
+        assert once.exit_code() == 0, once.output()
+        outcomes = json.loads(once.output())
+    deaths = [queued for died, queued in outcomes if died]
+    assert deaths == [1] * 6
+    assert {queued for _died, queued in outcomes} == {1}

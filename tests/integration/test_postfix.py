@@ -50,10 +50,10 @@ def parameters(mta: Container, *names: str) -> dict[str, str]:
 
 
 def test_wrong_settings_are_all_named() -> None:
-    with container("mta", settings={"SMTP_HOST_USER": "me", "MTA": "exim"}) as mta:
+    with container("mta", settings={"SMTP_HOST_USER": "me", "MTA_PUBLISH": "smtp"}) as mta:
         assert mta.exit_code() == 78
         assert sorted(mta.output().splitlines()) == [
-            "mta: MTA='exim': input should be 'postfix'",
+            "mta: MTA_PUBLISH='smtp': must be [address:]port",
             "mta: SMTP_HOST_USER='me': needs SMTP_HOST",
         ]
 

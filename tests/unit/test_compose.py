@@ -11,8 +11,8 @@ from tests.support.container import project
 from tests.unit.loading import loaded
 
 FILES = ("compose.yaml", "compose.dev.yaml")
-SERVICES = ("database", "core", "web", "qcluster", "mta", "catcher")
-OURS = ("core", "web", "qcluster", "mta")
+SERVICES = ("database", "core", "web", "qcluster", "mta", "fetchmail", "catcher")
+OURS = ("core", "web", "qcluster", "mta", "fetchmail")
 
 VARIABLE = re.compile(r"(?<!\$)\$\{(?!BUILD_)(\w+)(?::-([^}]*))?\}")
 PRODUCTION, TRIAL = (set(VARIABLE.findall((ROOT / file).read_text())) for file in FILES)
@@ -43,7 +43,8 @@ def test_a_variable_of_the_trial_is_a_declared_setting(name: str) -> None:
 
 def test_every_setting_for_compose_is_used() -> None:
     used = {name for name, _value in PRODUCTION | TRIAL}
-    assert settings.fields(settings.Compose).keys() - {"COMPOSE_FILE"} <= used
+    read_by_compose_itself = {"COMPOSE_FILE", "COMPOSE_PROFILES"}
+    assert settings.fields(settings.Compose).keys() - read_by_compose_itself <= used
 
 
 @pytest.mark.parametrize("files", [FILES, FILES[:1]], ids=["trial", "production"])

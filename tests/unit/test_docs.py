@@ -15,7 +15,7 @@ from tests.support.container import project
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "local" / "README.md"])
 OVERRIDE_EXAMPLE = ROOT / "compose.override.yaml.example"
 
-TARGETS = set(re.findall(r"(?m)^([a-z0-9]+):.*## ", (ROOT / "Makefile").read_text()))
+TARGETS = set(re.findall(r"(?m)^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text()))
 SERVICES = {
     name
     for file in ("compose.yaml", "compose.dev.yaml")
@@ -98,7 +98,7 @@ def test_a_secret_is_declared(path: Path) -> None:
 @each_document
 def test_a_make_target_exists(path: Path) -> None:
     named = {target for line in lines_of_code(path)
-             for target in re.findall(r"^\s*make ([a-z0-9]+)", line)}  # fmt: skip
+             for target in re.findall(r"^\s*make ([a-z][a-z0-9-]*)", line)}  # fmt: skip
     assert named <= TARGETS
 
 
@@ -118,7 +118,8 @@ def services_named(line: str) -> Iterator[str]:
 
 
 def test_the_services_are_those_of_compose() -> None:
-    assert project("compose.yaml", "compose.dev.yaml")["services"].keys() == SERVICES
+    described = project("compose.yaml", "compose.dev.yaml")
+    assert described["services"].keys() == SERVICES
 
 
 @each_document

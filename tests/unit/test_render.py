@@ -12,6 +12,7 @@ from tests.support import ROOT
 from tests.unit.loading import loaded
 
 CERTIFICATE = Certificate(Path("/key.pem"), Path("/chain.pem"))
+MTA_FACTS = {"networks": [], "certificate": CERTIFICATE, "authorities": Path("/ca.pem")}
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ def test_the_operators_own_lines_are_taken_as_they_are(
 
 @pytest.mark.parametrize(
     ("service", "facts"),
-    [("core", {}), ("web", {}), ("postfix", {"networks": [], "certificate": CERTIFICATE})],
+    [("core", {}), ("web", {}), ("postfix", MTA_FACTS)],
 )
 def test_our_templates_need_nothing_that_is_not_given(
     service: str, facts: dict[str, object], root: Path

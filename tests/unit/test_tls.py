@@ -9,6 +9,7 @@ from mailman_stack import tls
 from mailman_stack.settings import SettingsError
 from tests.unit.loading import loaded
 
+
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """Where the operator's certificate and the generated one are kept."""

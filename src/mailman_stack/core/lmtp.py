@@ -1,16 +1,147 @@
-"""The LMTP runner: ``[runner.lmtp] class:`` of mailman.cfg."""
+"""The LMTP runner: ``[runner.lmtp] class:`` of mailman.cfg.
+
+It answers as RFC 2033 wants it, which upstream's does not always: once for each recipient; with a
+4xx whenever the trouble is core's own, so that the message waits and is not bounced; and with a 550
+only where there is no such list. A list is looked up by name, not in a list of all.
+"""
 
 import logging
+import re
 import smtplib
+import time
 from contextlib import suppress
+from datetime import datetime
+from email import message_from_bytes
+from email.utils import make_msgid, parseaddr
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from lazr.config import as_boolean
 from mailman.config import config
+from mailman.config.config import external_configuration
+from mailman.database.transaction import transaction
+from mailman.email.message import Message
 from mailman.interfaces.domain import IDomainManager
+from mailman.interfaces.listmanager import IListManager
 from mailman.interfaces.runner import RunnerInterrupt
 from mailman.runners import lmtp
+from mailman.utilities.datetime import now
+from mailman.utilities.email import add_message_hash
 from zope.component import getUtility
 
+from mailman_stack.core.once import Inbox, identity
+
 log = logging.getLogger("mailman.runner")
+
+HOUR = 3600
+
+TAKEN = "250 2.0.0 queued"
+UNKNOWN = "550 5.1.1 there is no such list"
+DEFECTIVE = "554 5.6.0 the message's MIME structure is broken"
+TROUBLE = "451 4.3.0 trouble of Mailman's own; try again later"
+
+
+class Destination(NamedTuple):
+    """A list, and which of its addresses: `join`, `owner`…; None for the one to post to."""
+
+    list_id: str
+    subaddress: str | None
+
+
+def destination(address: str) -> Destination | None:
+    """Where an address leads; None if there is no such list."""
+    address = parseaddr(address)[1].lower()
+    if "@" not in address:
+        return None
+    name, subaddress, domain = lmtp.split_recipient(address)
+    lists = getUtility(IListManager)
+    # A list may be named as another's sub-address would be.
+    if subaddress and (found := lists.get_by_fqdn(f"{name}-{subaddress}@{domain}")):
+        return Destination(found.list_id, None)
+    found = lists.get_by_fqdn(f"{name}@{domain}")
+    return Destination(found.list_id, subaddress) if found else None
+
+
+def routing(found: Destination) -> tuple[str, dict[str, Any]]:
+    """The queue for a destination, and what its runner has to know of it."""
+    data: dict[str, Any] = {"listid": found.list_id}
+    if found.subaddress is None:
+        return "in", {**data, "to_list": True}
+    name = lmtp.SUBADDRESS_NAMES[found.subaddress]
+    data["subaddress"] = name
+    if name == "request":
+        data["to_request"] = True
+    if name == "owner":
+        data |= {"to_owner": True, "envsender": config.mailman.site_owner}
+    return lmtp.SUBADDRESS_QUEUES[name], data
+
+
+def parse(envelope: Envelope) -> Message:
+    """The message as the queues want it, with a Message-ID in any case."""
+    content = bytes(envelope.content or b"")
+    message = message_from_bytes(content, Message)
+    message.set_unixfrom(envelope.mail_from)
+    if message["message-id"] is None:
+        message["Message-ID"] = make_msgid()
+    # Not always a str: a header with bytes beyond ASCII is an email.header.Header.
+    given = str(message["message-id"])
+    # Upstream's issue 1065: brackets that no parser takes.
+    message.replace_header("Message-ID", re.sub(r"^<?\[(.*)\]>?", r"<\1>", given))
+    message.original_size = len(content)
+    add_message_hash(message)
+    message["X-MailFrom"] = envelope.mail_from
+    return message
+
+
+class Handler:
+    """What aiosmtpd asks during a conversation."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's
+        self, _server: SMTP, _session: Session, envelope: Envelope, to: str, options: list[str]
+    ) -> str:
+        """Take a recipient if there is such a list."""
+        try:
+            with transaction():
+                found = destination(to)
+        except Exception:
+            log.exception("lmtp: looking up %s", to)
+            return TROUBLE
+        if found is None:
+            return UNKNOWN
+        envelope.rcpt_tos.append(to)
+        envelope.rcpt_options.extend(options)
+        return TAKEN
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's
+        self, _server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
+        """Queue the message for each recipient, and answer for each."""
+        received = now()
+        replies = [self._deliver(envelope, to, received) for to in envelope.rcpt_tos]
+        return "\r\n".join(replies)
+
+    def _deliver(self, envelope: Envelope, to: str, received: datetime) -> str:
+        try:
+            message = parse(envelope)
+            if message.defects:
+                return DEFECTIVE
+            with transaction():
+                found = destination(to)
+            if found is None:
+                return UNKNOWN
+            queue, data = routing(found)
+            data |= {"original_size": message.original_size, "received_time": received}
+            name = identity(envelope.mail_from, to.lower(), envelope.content)
+            if not self._inbox.enqueue(name, queue, message, data):
+                log.info("lmtp: %s to %s is known already", message["message-id"], to)
+        except Exception:
+            log.exception("lmtp: a message to %s", to)
+            return TROUBLE
+        return TAKEN
 
 
 def ask_for_waiting_mail() -> None:
@@ -30,13 +161,25 @@ def ask_for_waiting_mail() -> None:
 
 
 class LMTPRunner(lmtp.LMTPRunner):
-    """Upstream's, which also says that it is there: mail that waited for core waits no longer."""
+    """Upstream's, with the handler above; mail that waited for core is asked for."""
+
+    def __init__(self, name: str, slice: int | None = None) -> None:  # noqa: A002 - upstream's
+        super().__init__(name, slice)
+        self._inbox = Inbox(Path(config.VAR_DIR, "lmtp"))
+        self.lmtp = lmtp.LMTPController(
+            Handler(self._inbox), hostname=config.mta.lmtp_host, port=int(config.mta.lmtp_port)
+        )
 
     def run(self) -> None:
         """See `IRunner`."""
         with suppress(RunnerInterrupt):
             self.lmtp.start()
-            ask_for_waiting_mail()
+            if as_boolean(external_configuration(config.mta.configuration)["stack"]["etrn"]):
+                ask_for_waiting_mail()
+            cleaned = 0.0
             while not self._stop:
+                if time.monotonic() - cleaned > HOUR:
+                    self._inbox.forget_old()
+                    cleaned = time.monotonic()
                 self._snooze(0)
             self.lmtp.stop()

@@ -40,7 +40,7 @@ class PostfixMaps(postfix.LMTP):
             super().regenerate(directory)
 
     def _generate_lmtp_file(self, fp: TextIO) -> None:
-        """Name the address where the MTA reaches core, which need not be the one core listens on."""
+        """Name the address where the MTA reaches core; it need not be where core listens."""
         text = StringIO()
         super()._generate_lmtp_file(text)
         reached = external_configuration(config.mta.configuration)["stack"]["lmtp"]

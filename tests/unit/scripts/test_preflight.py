@@ -53,6 +53,11 @@ def test_published_ports() -> None:
     ]
 
 
+def test_a_service_that_is_off_publishes_nothing() -> None:
+    mta = {**PROJECT["services"]["mta"], "deploy": {"replicas": 0}}
+    assert not list(preflight.published_ports({"services": {"mta": mta}}))
+
+
 def test_images_of_services_that_run() -> None:
     assert preflight.images(PROJECT) == ["mailman-stack/core", "mailman-stack/postfix"]
 

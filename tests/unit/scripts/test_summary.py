@@ -4,6 +4,8 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from scripts import summary
 from scripts.process import ROOT
 
@@ -43,6 +45,23 @@ def test_trial() -> None:
     assert "http://127.0.0.1:1080/" in text
     assert "mailman create test@lists.example.com" in text
     assert 'SMTP("localhost", 25)' in text
+
+
+@pytest.mark.parametrize(
+    ("variables", "way_in"),
+    [
+        ({}, "no way yet"),
+        ({"HOST_MTA": "exim"}, "the host's exim"),
+        ({"FETCHMAIL_MAILBOXES": "imaps://lists@mail.example"}, "comes in by fetchmail"),
+    ],
+)
+def test_without_an_mta(variables: dict[str, str], way_in: str) -> None:
+    project = copy.deepcopy(PROJECT)
+    project["services"]["mta"]["deploy"] = {"replicas": 0}
+    project["services"]["web"]["environment"] |= {"SMTP_HOST": "mail.example", **variables}
+    text = summary.text(project)
+    assert "mail leaves by mail.example" in text
+    assert way_in in text
 
 
 def test_a_setting_that_env_leaves_out_has_its_default(tmp_path: Path) -> None:
