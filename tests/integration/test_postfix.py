@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import wait
 from tests.support.container import Container, container
 
 # Where core's maps are, which core alone writes; here a test does.
@@ -28,16 +29,27 @@ def mta() -> Iterator[Container]:
 def write_maps(mta: Container, starts: int = 1) -> None:
     """Let the container's latest start go on, as core does."""
     mta.wait_output(WAITING, times=starts)
-    mta.exec("sh", "-ec", f"cd {MAPS}; {MAKE_MAPS}")
+    write_tables(mta, "lmdb", "ant")
     mta.wait_output("daemon started", times=starts)
 
 
-MAKE_MAPS = """
-echo 'ant@lists.example.com lmtp:[core]:8024' >postfix_lmtp
-echo 'lists.example.com lists.example.com' >postfix_domains
-: >postfix_vmap
-for map in lmtp domains vmap; do postmap lmdb:postfix_$map; done
-"""
+def write_tables(mta: Container, type_: str, *lists: str) -> None:
+    """Write core's tables, as core does: the text takes the old one's place, and is indexed."""
+    addresses = [key(type_, f"{name}@lists.example.com") for name in lists]
+    tables = {
+        "lmtp": "".join(f"{address} lmtp:[core]:8024\n" for address in addresses),
+        "domains": f"{key(type_, 'lists.example.com')} lists.example.com\n",
+        "vmap": "",
+    }
+    index = "" if type_ == "regexp" else f"postmap {type_}:$path"
+    for name, text in tables.items():
+        write = f"path={MAPS}/postfix_{name}; cat >$path.new; mv $path.new $path; {index}"
+        mta.exec("sh", "-ec", write, stdin=text)
+
+
+def key(type_: str, text: str) -> str:
+    """A key as Mailman writes it into a table of this type."""
+    return f"/^{text}$/".replace(".", "\\.") if type_ == "regexp" else text
 
 
 def parameters(mta: Container, *names: str) -> dict[str, str]:
@@ -86,6 +98,28 @@ def test_another_command_takes_the_entrypoints_place() -> None:
     with container("mta", "postconf", "-d", "mail_version") as mta:
         assert mta.exit_code() == 0
         assert "mail_version = 3.10." in mta.output()
+
+
+# -- Core's tables
+
+
+@pytest.mark.parametrize("type_", ["lmdb", "hash", "regexp"])
+def test_tables_of_each_type_are_followed_within_two_seconds(type_: str) -> None:
+    def answer(recipient: str) -> int:
+        with smtplib.SMTP(mta.address, 25, timeout=30) as smtp:
+            smtp.ehlo("outside.example.net")
+            smtp.mail("stranger@outside.example.net")
+            return smtp.rcpt(recipient)[0]
+
+    with container("mta", settings={"POSTFIX_TABLE_TYPE": type_}, options=AT_WORK) as mta:
+        mta.wait_output(WAITING)
+        write_tables(mta, type_, "ant")
+        mta.wait_output("daemon started")
+        assert answer("ant@lists.example.com") == 250
+        assert answer("bee@lists.example.com") == 550
+        write_tables(mta, type_, "bee")
+        wait.until("a new list is known", lambda: answer("bee@lists.example.com") == 250, 2)
+        wait.until("a list is gone", lambda: answer("ant@lists.example.com") == 550, 2)
 
 
 # -- The way out

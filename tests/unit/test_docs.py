@@ -37,9 +37,12 @@ NO_SETTINGS |= {"MYSQL_PWD", "SMTP_USE_SSL", "SMTP_USE_TLS"}
 FOLDERS = {path.name for path in ROOT.glob("[a-z]*/")} - {"secrets"}
 MADE_LATER = {
     "local/mailman.cfg",
+    "local/exim.conf",
     "local/main.cf",
+    "local/sendmail.mc",
     "local/settings_local.py",
     "local/tls",
+    "local/tls/authorities.pem",
     "local/tls/fullchain.pem",
     "local/tls/privkey.pem",
     "tests/evidence",

@@ -10,6 +10,18 @@ def test_arguments_reach_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
     assert test.argv("e2e") == ["pytest", "tests/e2e", "-k", "post or list"]
 
 
+def test_a_part_may_name_the_mta_of_its_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ARGS", raising=False)
+    monkeypatch.delenv("MTA", raising=False)
+    assert test.argv("e2e-exim") == ["pytest", "tests/e2e"]
+    assert [test.mta(part) for part in ("e2e", "e2e-exim")] == ["postfix", "exim"]
+
+
+def test_a_person_may_choose_the_mta(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MTA", "sendmail")
+    assert [test.mta(part) for part in ("e2e", "e2e-exim")] == ["sendmail", "exim"]
+
+
 def test_table() -> None:
     results = [test.Result("lint", 2.5, passed=True), test.Result("unit", 10.25, passed=False)]
     assert test.table(results).splitlines() == [
