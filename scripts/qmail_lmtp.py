@@ -3,8 +3,9 @@
 
 A program for a .qmail file, to be copied to the host of the qmail; it needs Python 3.9 and no more.
 The arguments are those of the helper in Mailman's contrib folder: the port of core's LMTP; how many
-parts to take off the local part, separated by dashes, since qmail puts the user who controls the
-domain before it (1), and perhaps a namespace of that user's (2); and the host, by default localhost.
+parts, separated by dashes, to take off the local part, which are 1 for the user who controls the
+domain and whose name qmail puts before it, or 2 if a namespace of that user's follows; the host, by
+default localhost.
 
 The contract is qmail-command(8): the message comes on standard input, its envelope in the
 environment. Exit code 0: core has taken the message. 100: core has refused it for good; qmail
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 DELIVERED, REFUSED, LATER = 0, 100, 111
+"""Exit codes."""
+
+DONE, GO_AHEAD, NEVER = 2, 3, 5
+"""First digits of replies (RFC 5321 section 4.2.1)."""
 
 TIMEOUT_SECONDS = 300
 """For one reply, or for one piece of the message to be taken (RFC 5321 section 4.5.3.2)."""
 
 LONGEST_LINE = 998
-"""Bytes of a line without its end (RFC 5322 section 2.1.1); core refuses a message with longer ones."""
+"""Bytes of a line without its end (RFC 5322 section 2.1.1); core refuses mail with longer ones."""
 
 DOUBLE_BOUNCE = b"#@[]"
 """What qmail-send(8) has in place of an envelope sender when it reports a bounce that failed."""
@@ -43,11 +48,11 @@ PRINTABLE = re.compile(rb"[ -~]+")
 DOMAIN = re.compile(rb"[\w.-]+|\[[\w.:-]+\]", re.ASCII)
 
 
-class Refused(Exception):
+class HardError(Exception):
     """The message can never be delivered."""
 
 
-class NotNow(Exception):
+class SoftError(Exception):
     """The message cannot be delivered as things are; they may change."""
 
 
@@ -64,7 +69,7 @@ def main(arguments: list[str], environment: Mapping[bytes, bytes], message: Iter
         port, parts, host = parse(arguments)
         trace = [variable(environment, "RPLINE"), variable(environment, "DTLINE")]
         deliver((host, port), envelope(environment, parts), chain(trace, message))
-    except Refused as reason:
+    except HardError as reason:
         return explain(REFUSED, reason)
     except Exception as reason:  # noqa: BLE001 - no failure of ours may bounce a message
         return explain(LATER, reason)
@@ -72,7 +77,7 @@ def main(arguments: list[str], environment: Mapping[bytes, bytes], message: Iter
 
 
 def explain(code: int, reason: Exception) -> int:
-    text = " ".join(str(reason).split()) or type(reason).__name__
+    text = re.sub(r"[^!-~]+", " ", str(reason) or type(reason).__name__)
     print(f"qmail-lmtp: {text}", file=sys.stderr)
     return code
 
@@ -80,12 +85,13 @@ def explain(code: int, reason: Exception) -> int:
 def parse(arguments: list[str]) -> tuple[int, int, str]:
     """The arguments: port, parts, host.
 
-    :raises NotNow: when they are wrong, for then every message would bounce.
+    :raises SoftError: when they are wrong, for then every message would bounce.
     """
     numbers = arguments[:2]
     if len(arguments) not in (2, 3) or not all(re.fullmatch("[0-9]{1,5}", n) for n in numbers):
-        raise NotNow("usage: qmail-lmtp PORT PARTS [HOST]")
-    return int(numbers[0]), int(numbers[1]), arguments[2] if len(arguments) > 2 else "localhost"  # noqa: PLR2004
+        raise SoftError("usage: qmail-lmtp PORT PARTS [HOST]")
+    (host,) = arguments[2:] or ["localhost"]
+    return int(numbers[0]), int(numbers[1]), host
 
 
 def variable(environment: Mapping[bytes, bytes], name: str) -> bytes:
@@ -93,7 +99,7 @@ def variable(environment: Mapping[bytes, bytes], name: str) -> bytes:
     try:
         return environment[name.encode()]
     except KeyError:
-        raise NotNow(f"{name} is not set: this is a program for a .qmail file") from None
+        raise SoftError(f"{name} is not set: this is a program for a .qmail file") from None
 
 
 def envelope(environment: Mapping[bytes, bytes], parts: int) -> Envelope:
@@ -111,20 +117,20 @@ def local_part(environment: Mapping[bytes, bytes], parts: int) -> bytes:
     extension = variable(environment, "EXT").split(b"-", parts - 1)
     if len(extension) < parts or not extension[-1]:
         recipient = variable(environment, "RECIPIENT").decode(errors="replace")
-        raise NotNow(f"{recipient} has nothing after {parts} parts of its name")
+        raise SoftError(f"{recipient} has nothing after {parts} parts of its name")
     return extension[-1]
 
 
 def address(unquoted: bytes) -> str:
     """An address of qmail's, which quotes none, as a Path of RFC 5321 section 4.1.2.
 
-    :raises Refused: when it cannot be one; core does not speak SMTPUTF8.
+    :raises HardError: when it cannot be one; core does not speak SMTPUTF8.
     """
     local, at, domain = unquoted.rpartition(b"@")
     if not at:
         local, domain = unquoted, b""
     if not PRINTABLE.fullmatch(local) or (at and not DOMAIN.fullmatch(domain)):
-        raise Refused(f"core can do nothing with the address {unquoted!r}")
+        raise HardError(f"core can do nothing with the address {unquoted!r}")
     if not DOT_ATOM.fullmatch(local):
         local = b'"' + re.sub(rb'(["\\])', rb"\\\1", local) + b'"'
     return (local + at + domain).decode("ascii")
@@ -133,30 +139,30 @@ def address(unquoted: bytes) -> str:
 def deliver(server: tuple[str, int], envelope: Envelope, message: Iterable[bytes]) -> None:
     """One transaction with one recipient, so that there is one reply (RFC 2033 section 4.2).
 
-    :raises Refused: when a reply says that it is for good.
+    :raises HardError: when a reply says that it is for good.
     """
     with closing(smtplib.LMTP(*server, socket.gethostname(), timeout=TIMEOUT_SECONDS)) as lmtp:
         code, text = lmtp.ehlo()
-        if code != 250:  # noqa: PLR2004
-            raise NotNow(f"{server[0]} port {server[1]} is not core: {code} {text!r}")
+        if code // 100 != DONE:
+            raise SoftError(f"{server[0]} port {server[1]} is not core: {code} {text!r}")
         body = " BODY=8BITMIME" if lmtp.has_extn("8bitmime") else ""
-        expect(2, lmtp.docmd("MAIL", f"FROM:<{envelope.sender}>{body}"), envelope.sender)
-        expect(2, lmtp.docmd("RCPT", f"TO:<{envelope.recipient}>"), envelope.recipient)
-        expect(3, lmtp.docmd("DATA"), envelope.recipient)
-        with lmtp.sock.makefile("wb") as connection:
-            connection.writelines(data(message))
+        expect(DONE, lmtp.docmd("MAIL", f"FROM:<{envelope.sender}>{body}"), envelope.sender)
+        expect(DONE, lmtp.docmd("RCPT", f"TO:<{envelope.recipient}>"), envelope.recipient)
+        expect(GO_AHEAD, lmtp.docmd("DATA"), envelope.recipient)
+        for line in data(message):
+            lmtp.send(line)
         lmtp.putcmd(".")
-        expect(2, lmtp.getreply(), envelope.recipient)
+        expect(DONE, lmtp.getreply(), envelope.recipient)
         with suppress(OSError):
             lmtp.quit()
 
 
 def expect(kind: int, reply: tuple[int, bytes], subject: str) -> None:
-    """Go on only after a reply of this kind, which is its first digit (RFC 5321 section 4.2.1)."""
+    """Go on only after a reply of this kind."""
     code, text = reply
     if code // 100 != kind:
         said = f"core says of <{subject}>: {code} {text.decode(errors='replace')}"
-        raise Refused(said) if code // 100 == 5 else NotNow(said)  # noqa: PLR2004
+        raise HardError(said) if code // 100 == NEVER else SoftError(said)
 
 
 def data(message: Iterable[bytes]) -> Iterator[bytes]:
