@@ -79,7 +79,7 @@ def _unknown_mta(reason: str) -> str:
 
 def is_off(service: dict[str, Any]) -> bool:
     """Tell whether a service of the project is switched off: it has no replicas."""
-    return service.get("deploy", {}).get("replicas") == 0
+    return bool(service.get("deploy", {}).get("replicas") == 0)
 
 
 def containers() -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from scripts import toolbox
 from scripts.console import CommandError, announce, command
 
 NEED_NO_STACK = ("lint", "unit")
-PARTS = (*NEED_NO_STACK, "integration", "e2e", "browser")
+PARTS = (*NEED_NO_STACK, "integration", "e2e", "e2e-exim", "e2e-sendmail", "browser")
 
 
 class Result(NamedTuple):
@@ -41,7 +41,7 @@ def run(part: str) -> Result:
     """Run one part."""
     announce(f"Tests: {part}")
     start = time.monotonic()
-    code = toolbox.run(argv(part))
+    code = toolbox.run(argv(part), MTA=mta(part))
     return Result(part, time.monotonic() - start, code == 0)
 
 
@@ -49,7 +49,13 @@ def argv(part: str) -> list[str]:
     """The command of a part; ARGS are the person's own for pytest."""
     if part == "lint":
         return ["python", "-m", "scripts.lint"]
-    return ["pytest", f"tests/{part}", *shlex.split(os.environ.get("ARGS", ""))]
+    folder = part.partition("-")[0]
+    return ["pytest", f"tests/{folder}", *shlex.split(os.environ.get("ARGS", ""))]
+
+
+def mta(part: str) -> str:
+    """The MTA of the stack in a part: the one in its name, else the person's own choice."""
+    return part.partition("-")[2] or os.environ.get("MTA", "postfix")
 
 
 def table(results: list[Result]) -> str:

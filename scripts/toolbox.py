@@ -15,6 +15,8 @@ from scripts.console import CommandError, announce, command
 
 IMAGE = "mailman-stack/tests"
 COMPOSE_FILES = ("compose.yaml", "compose.dev.yaml")
+MTAS = ("postfix", "exim", "sendmail")
+TEST_IMAGES = ("relay", "mailbox")
 BUILD_ARGUMENTS = ("http_proxy", "https_proxy", "no_proxy")
 
 
@@ -33,8 +35,12 @@ def ensure_stack() -> None:
     example = ".env.example"
     files = [f"--file={name}" for name in COMPOSE_FILES]
     compose = ["compose", f"--env-file={example}", *files, "--profile=*"]
-    docker_cli.run(*compose, "build", ENV_FILE=example)
-    build("relay")
+    first, *others = MTAS
+    docker_cli.run(*compose, "build", ENV_FILE=example, MTA=first)
+    for mta in others:
+        docker_cli.run(*compose, "build", "mta", ENV_FILE=example, MTA=mta)
+    for image in TEST_IMAGES:
+        build(image)
 
 
 def build(target: str) -> None:
@@ -52,8 +58,8 @@ def build(target: str) -> None:
     )
 
 
-def run(argv: Sequence[str]) -> int:
-    """Run a command in the image and return its exit code."""
+def run(argv: Sequence[str], **variables: str) -> int:
+    """Run a command in the image, with extra environment variables, and return its exit code."""
     socket = docker_cli.socket()
     if socket is None:
         raise CommandError(
@@ -74,6 +80,7 @@ def run(argv: Sequence[str]) -> int:
         # The caller's own home is not there; programs keep their caches here.
         "--env=HOME=/tmp",
         "--env=CI",
+        *(f"--env={name}={value}" for name, value in variables.items()),
         *trust(host.ca_bundle()),
         IMAGE,
         *argv,

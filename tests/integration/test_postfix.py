@@ -106,18 +106,18 @@ def test_another_command_takes_the_entrypoints_place() -> None:
 @pytest.mark.parametrize("type_", ["lmdb", "hash", "regexp"])
 def test_tables_of_each_type_are_followed_within_two_seconds(type_: str) -> None:
     def answer(recipient: str) -> int:
-        with smtplib.SMTP(mta.address, 25, timeout=30) as smtp:
+        with smtplib.SMTP(postfix.address, 25, timeout=30) as smtp:
             smtp.ehlo("outside.example.net")
             smtp.mail("stranger@outside.example.net")
             return smtp.rcpt(recipient)[0]
 
-    with container("mta", settings={"POSTFIX_TABLE_TYPE": type_}, options=AT_WORK) as mta:
-        mta.wait_output(WAITING)
-        write_tables(mta, type_, "ant")
-        mta.wait_output("daemon started")
+    with container("mta", settings={"POSTFIX_TABLE_TYPE": type_}, options=AT_WORK) as postfix:
+        postfix.wait_output(WAITING)
+        write_tables(postfix, type_, "ant")
+        postfix.wait_output("daemon started")
         assert answer("ant@lists.example.com") == 250
         assert answer("bee@lists.example.com") == 550
-        write_tables(mta, type_, "bee")
+        write_tables(postfix, type_, "bee")
         wait.until("a new list is known", lambda: answer("bee@lists.example.com") == 250, 2)
         wait.until("a list is gone", lambda: answer("ant@lists.example.com") == 550, 2)
 

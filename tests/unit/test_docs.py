@@ -173,3 +173,13 @@ def test_the_override_example_is_valid_as_it_is_and_in_full(tmp_path: Path) -> N
     changed = project("compose.yaml", str(full))["services"]
     assert "ports" not in changed["web"]
     assert [port["host_ip"] for port in changed["mta"]["ports"]] == ["192.0.2.25"]
+
+
+def test_each_point_of_the_contract_has_a_test() -> None:
+    text = (ROOT / "docs" / "mta-contract.md").read_text()
+    rows = re.findall(r"(?m)^\| (.+?) \| (.+?) \| (.+?) \|$", text)[1:]
+    assert len(rows) > 20
+    for point, meaning, tests in rows:
+        assert meaning
+        assert re.findall(r"`(test_\w+)`", tests), point
+        assert re.sub(r"`test_\w+`|, ", "", tests) == "", point

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from scripts import preflight
 from scripts.console import CommandError
 from scripts.host import CA_VARIABLES, PROXY_VARIABLES
 
-PROJECT = {
+PROJECT: dict[str, Any] = {
     "services": {
         "mta": {
             "image": "mailman-stack/postfix",
