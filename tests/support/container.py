@@ -20,14 +20,14 @@ SETTINGS = {"MAIL_DOMAINS": "lists.example.com", "MAILMAN_ADMIN_EMAIL": "admin@e
 
 
 @functools.cache
-def project(*files: str, env_file: str = ".env.example") -> dict[str, Any]:
+def project(*files: str, env_file: str = ".env.example", mta: str = "postfix") -> dict[str, Any]:
     """A project as Compose itself reads it, every variable filled in."""
     command = ["docker", "compose", "--project-directory", str(ROOT), "--env-file", env_file]
     for file in files:
         command += ["--file", file]
     read = subprocess.run(
         [*command, "config", "--format", "json"],
-        cwd=ROOT, env=os.environ | {"ENV_FILE": env_file},
+        cwd=ROOT, env=os.environ | {"ENV_FILE": env_file, "MTA": mta, "COMPOSE_PROFILES": "*"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert read.returncode == 0, read.stderr
@@ -106,7 +106,8 @@ def container(
     """Start a service, or the command given instead of it, and remove it in the end.
 
     ``settings`` are added to SETTINGS, ``secrets`` (by the names of their files) to those that
-    `make up` generates; ``local`` are the operator's own files.
+    `make up` generates; ``local`` are the operator's own files. The image and the conditions of
+    the service mta are those of the setting MTA.
     """
     name = f"mailman-stack-test-{service}-{uuid.uuid4().hex[:8]}"
     generated = {key.lower(): key for key, mark in secrets_of(service).items() if mark.generated}
@@ -116,18 +117,18 @@ def container(
         for target, files in folders.items()
     ]
     variables = [f"--env={key}={value}" for key, value in {**SETTINGS, **settings}.items()]
-    arguments = [*_conditions(service), *mounts, *variables, *options]
-    image = project("compose.yaml")["services"][service]["image"]
+    described = project("compose.yaml", mta=settings.get("MTA", "postfix"))["services"][service]
+    arguments = [*_conditions(described), *mounts, *variables, *options]
     try:
-        docker("run", "--detach", f"--name={name}", *arguments, image, *command)
+        docker("run", "--detach", f"--name={name}", *arguments, described["image"], *command)
         yield Container(name)
     finally:
         docker("rm", "--force", "--volumes", name)
         shutil.rmtree(RUN / name)
 
 
-def _conditions(service: str) -> list[str]:
-    described = project("compose.yaml")["services"][service]
+def _conditions(described: Mapping[str, Any]) -> list[str]:
+    """What `docker run` needs to give a container what Compose would give the service."""
     volumes = [volume for volume in described["volumes"] if volume["type"] == "volume"]
     return [
         f"--hostname={described['hostname']}",

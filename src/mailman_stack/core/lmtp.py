@@ -16,7 +16,8 @@ from email.utils import make_msgid, parseaddr
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.lmtp import LMTP
+from aiosmtpd.smtp import DATA_SIZE_DEFAULT, SMTP, Envelope, Session
 from lazr.config import as_boolean
 from mailman.config import config
 from mailman.config.config import external_configuration
@@ -144,6 +145,20 @@ class Handler:
         return TAKEN
 
 
+class Server(LMTP):
+    """aiosmtpd's; it takes lines of any length, as every MTA does, and so bounces none for them."""
+
+    line_length_limit = DATA_SIZE_DEFAULT
+
+
+class Controller(lmtp.LMTPController):
+    """Upstream's, with this server."""
+
+    def factory(self) -> Server:
+        """See `aiosmtpd.controller.BaseController`."""
+        return Server(self.handler, ident="GNU Mailman")
+
+
 def ask_for_waiting_mail() -> None:
     """Have the MTA send at once what it keeps for the lists (ETRN, RFC 1985).
 
@@ -166,7 +181,7 @@ class LMTPRunner(lmtp.LMTPRunner):
     def __init__(self, name: str, slice: int | None = None) -> None:  # noqa: A002 - upstream's
         super().__init__(name, slice)
         self._inbox = Inbox(Path(config.VAR_DIR, "lmtp"))
-        self.lmtp = lmtp.LMTPController(
+        self.lmtp = Controller(
             Handler(self._inbox), hostname=config.mta.lmtp_host, port=int(config.mta.lmtp_port)
         )
 
