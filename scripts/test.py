@@ -10,7 +10,8 @@ from scripts import toolbox
 from scripts.console import CommandError, announce, command
 
 NEED_NO_STACK = ("lint", "unit")
-PARTS = (*NEED_NO_STACK, "integration", "e2e", "e2e-exim", "e2e-sendmail", "browser")
+E2E = ("e2e", "e2e-exim", "e2e-sendmail")
+PARTS = (*NEED_NO_STACK, "integration", *E2E, "host", "uberspace", "browser")
 
 
 class Result(NamedTuple):
@@ -41,7 +42,7 @@ def run(part: str) -> Result:
     """Run one part."""
     announce(f"Tests: {part}")
     start = time.monotonic()
-    code = toolbox.run(argv(part), MTA=mta(part))
+    code = toolbox.run(argv(part), **variables(part))
     return Result(part, time.monotonic() - start, code == 0)
 
 
@@ -53,9 +54,11 @@ def argv(part: str) -> list[str]:
     return ["pytest", f"tests/{folder}", *shlex.split(os.environ.get("ARGS", ""))]
 
 
-def mta(part: str) -> str:
-    """The MTA of the stack in a part: the one in its name, else the person's own choice."""
-    return part.partition("-")[2] or os.environ.get("MTA", "postfix")
+def variables(part: str) -> dict[str, str]:
+    """The environment of a part: the MTA of its stack is in its name, or a person's own choice."""
+    if part not in E2E:
+        return {}
+    return {"MTA": part.partition("-")[2] or os.environ.get("MTA", "postfix")}
 
 
 def table(results: list[Result]) -> str:

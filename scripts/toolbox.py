@@ -16,7 +16,7 @@ from scripts.console import CommandError, announce, command
 IMAGE = "mailman-stack/tests"
 COMPOSE_FILES = ("compose.yaml", "compose.dev.yaml")
 MTAS = ("postfix", "exim", "sendmail")
-TEST_IMAGES = ("relay", "mailbox")
+TEST_IMAGES = ("relay", "mailbox", *(f"host-{mta}" for mta in MTAS))
 BUILD_ARGUMENTS = ("http_proxy", "https_proxy", "no_proxy")
 
 

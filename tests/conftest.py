@@ -11,7 +11,8 @@ from tests.support import ROOT, RUN, evidence
 from tests.support.stack import FILES, Stack
 
 PROJECT = "mailman-stack-test"
-ENV = """\
+ENV = f"""\
+MTA={os.environ.get("MTA", "postfix")}
 MAIL_DOMAINS=lists.example.com, lists.example.net=archive.example.net
 MAILMAN_ADMIN_EMAIL=admin@example.org
 SITE_OWNER=owner@example.org

@@ -39,3 +39,10 @@ def subscribe(mailing_list: MailingList, *addresses: str) -> None:
     """Make members without asking them."""
     for member in addresses:
         mailing_list.subscribe(member, pre_verified=True, pre_confirmed=True, pre_approved=True)
+
+
+def rcpt(stack: Stack, recipient: str, sender: str = "someone@outside.example.net") -> int:
+    """The MTA's reply code to a recipient."""
+    with stack.smtp() as smtp:
+        smtp.mail(sender)
+        return smtp.rcpt(recipient)[0]

@@ -19,10 +19,7 @@ def test_mail_waits_for_core_and_arrives_when_it_is_back(
 
     stack.compose("stop", "core")
     stack.post(post)
-    wait.until(
-        "the MTA keeps the post",
-        lambda: mailing_list.fqdn_listname in stack.exec("mta", "postqueue", "-j"),
-    )
+    stack.wait_deferred(mailing_list.fqdn_listname)
     stack.compose("start", "core")
 
     # Sooner than the MTA would try again by itself: core asks for it.

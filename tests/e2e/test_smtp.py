@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from mailmanclient import MailingList
 
-from tests.e2e.conftest import DOMAIN, subscribe
+from tests.e2e.conftest import DOMAIN, rcpt, subscribe
 from tests.support import wait
 from tests.support.mail import message
 from tests.support.stack import Stack
@@ -14,13 +14,7 @@ from tests.support.stack import Stack
 SUBADDRESSES = (
     "bounces", "confirm", "join", "leave", "owner", "request", "subscribe", "unsubscribe",
 )  # fmt: skip
-
-
-def rcpt(stack: Stack, recipient: str, sender: str = "someone@outside.example.net") -> int:
-    """The MTA's reply code to a recipient."""
-    with stack.smtp() as smtp:
-        smtp.mail(sender)
-        return smtp.rcpt(recipient)[0]
+RELAYING_DENIED = (550, 554)
 
 
 def test_unknown_list_is_refused(stack: Stack, unique: str) -> None:
@@ -28,7 +22,7 @@ def test_unknown_list_is_refused(stack: Stack, unique: str) -> None:
 
 
 def test_relaying_is_refused(stack: Stack) -> None:
-    assert rcpt(stack, "someone@elsewhere.example") == 554
+    assert rcpt(stack, "someone@elsewhere.example") in RELAYING_DENIED
 
 
 @pytest.mark.parametrize(
@@ -46,7 +40,8 @@ def test_relaying_by_routing_tricks_is_refused(stack: Stack, recipient: str) -> 
 
 
 def test_pretending_to_be_a_list_opens_no_relay(stack: Stack, mailing_list: MailingList) -> None:
-    assert rcpt(stack, "someone@elsewhere.example", mailing_list.fqdn_listname) == 554
+    code = rcpt(stack, "someone@elsewhere.example", mailing_list.fqdn_listname)
+    assert code in RELAYING_DENIED
 
 
 def test_every_subaddress_of_a_list_is_accepted(stack: Stack, mailing_list: MailingList) -> None:
@@ -93,7 +88,11 @@ def test_starttls_is_offered_with_a_generated_certificate(stack: Stack) -> None:
 
 def test_cores_listener_takes_nothing_from_the_host(stack: Stack) -> None:
     """Tests come from the host, so from the network's gateway: no container of the stack."""
-    with smtplib.SMTP(stack.address("mta"), 10025, timeout=30) as smtp:
-        smtp.ehlo("outside.example.net")
-        smtp.mail("someone@outside.example.net")
-        assert smtp.rcpt("someone@elsewhere.example")[0] == 554
+    with smtplib.SMTP(timeout=30) as smtp:
+        # Some MTAs say it in place of a greeting.
+        code = smtp.connect(stack.address("mta"), 10025)[0]
+        if code == 220:
+            smtp.ehlo("outside.example.net")
+            smtp.mail("someone@outside.example.net")
+            code = smtp.rcpt("someone@elsewhere.example")[0]
+    assert code in RELAYING_DENIED

@@ -1,229 +1,38 @@
-"""Mail on its way out: what the Postfix image sends to a real MX or relayhost, by real DNS and TLS.
+"""Mail on its way out: what each MTA sends to a real MX or relayhost, by real DNS and TLS."""
 
-All of it happens in one internal network. Of the three others in it, ``relay`` is the Internet (see
-tests/images/relay), ``core`` hands mail to the MTA as Mailman's core does, and the host, on which
-the tests run, is the network's gateway.
-"""
-
-import json
-import re
-import shutil
 import subprocess
 import sys
-import uuid
-from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from email import message_from_string, policy
 from email.message import EmailMessage
-from pathlib import Path
 
 import pytest
 
-from tests.support import RUN, mail, wait
-from tests.support.container import Container, container
+from tests.support import RUN, wait
+from tests.support.container import Container
+from tests.support.mta import Program
+from tests.support.world import (
+    DOMAIN,
+    PASSWORDS,
+    TROUBLED,
+    USER,
+    World,
+    queued,
+    transactions,
+    wait_answering,
+    wait_deferred,
+    wait_gone,
+    wait_taken,
+)
 
-IMAGE = "mailman-stack/relay"
-
-PASSWORDS = {
-    "quotes": "\"it's\" `so`, 'said' she",
-    "shell": "$HOME ${x} $1 $(id) !! ~",
-    "postfix": "# 100 %s %% {{/x/ y}} a:b=c, <d>",
-    "backslashes": "\\n \\\\ \\",
-    "not-ascii": "pässwörd  密碼 🔑",
-}
-USER = "{}@example.com"
-
-# The operator's lines, to try waiting mail again soon.
-SOON = "queue_run_delay = 1s\nminimal_backoff_time = 1s\n"
-
-SEND = """
-import smtplib, sys
-with smtplib.SMTP(sys.argv[1], 10025) as smtp:
-    smtp.sendmail(sys.argv[2], sys.argv[3:], sys.stdin.buffer.read())
-"""
 ASK = """
 import smtplib, sys
-with smtplib.SMTP(sys.argv[1], int(sys.argv[2])) as smtp:
-    smtp.ehlo("client.example")
-    smtp.mail("someone@lists.example.com")
-    print(smtp.rcpt("somebody@outside.example")[0])
+try:
+    with smtplib.SMTP(sys.argv[1], int(sys.argv[2])) as smtp:
+        smtp.ehlo("client.example")
+        smtp.mail("someone@lists.example.com")
+        print(smtp.rcpt("somebody@outside.example")[0])
+except smtplib.SMTPResponseException as refusal:
+    print(refusal.smtp_code)
 """
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@dataclass(frozen=True)
-class World:
-    """The network, who is in it, and what an MTA in it needs."""
-
-    network: str
-    folder: Path
-    """Holds the authority, the resolver's configuration, and the relay's certificate and users."""
-
-    relay: Container
-    core: Container
-
-    @contextmanager
-    def mta(
-        self,
-        settings: Mapping[str, str] = {},
-        password: str = "",
-        local: Mapping[str, str] = {},
-    ) -> Iterator[Container]:
-        """Start Postfix, with core's maps."""
-        options = (
-            f"--network={self.network}",
-            f"--volume={self.network}:/var/lib/mailman/data:ro",
-            f"--volume={self.folder}/resolv.conf:/etc/resolv.conf:ro",
-        )
-        secrets = {"smtp_host_password": password}
-        with container(
-            "mta", settings=settings, secrets=secrets, local=local, options=options
-        ) as mta:
-            mta.wait_output("starting the Postfix mail system")
-            wait.until("SMTP is answered", lambda: healthy(mta))
-            yield mta
-
-    def address(self, host: Container) -> str:
-        return host.inspect(f'{{{{(index .NetworkSettings.Networks "{self.network}").IPAddress}}}}')
-
-    def send(self, mta: Container, recipient: str, sender: str = "") -> EmailMessage:
-        """Hand a message to the MTA as core does."""
-        sender = sender or "ant-bounces@lists.example.com"
-        post = mail.message("anne@outside.example", "ant@lists.example.com", recipient)
-        self.core.exec(
-            "python", "-c", SEND, self.address(mta), sender, recipient, stdin=post.as_string()
-        )
-        return post
-
-    def received(self, recipient: str) -> list[EmailMessage]:
-        """What the relay has taken for an address that is its own."""
-        find = 'grep -rlx "Delivered-To: $0" /var/mail/inbox/new'
-        show = f"for file in $({find}); do cat $file; printf '\\0'; done"
-        texts = self.relay.exec("sh", "-c", show, recipient).split("\0")
-        return [message_from_string(text, policy=policy.default) for text in texts[:-1]]
-
-    def wait_received(self, recipient: str) -> EmailMessage:
-        """The one message to an address, once it is there."""
-        (one,) = wait.until(f"mail to {recipient}", lambda: self.received(recipient))
-        return one
-
-    def conversations(self, mta: Container) -> list[dict[str, str]]:
-        """The commands that an MTA has given to the relay, and how many succeeded of each."""
-        # Addresses are used again, by the next MTA.
-        log = docker("logs", "--since", mta.inspect("{{.State.StartedAt}}"), self.relay.name)
-        client = re.escape(f"unknown[{self.address(mta)}]")
-        lines = re.findall(rf"disconnect from {client} (.*)", log)
-        return [dict(word.split("=") for word in line.split()) for line in lines]
-
-    def answer(self, recipient: str, reply: str) -> None:
-        """Have the relay answer so to a recipient; an empty reply: as to any other."""
-        table = "lmdb:/etc/postfix/answers"
-        if reply:
-            self.relay.exec("postmap", "-i", table, stdin=f"{recipient} {reply}\n")
-        else:
-            self.relay.exec("postmap", "-d", recipient, table)
-
-
-def healthy(mta: Container) -> bool:
-    with suppress(AssertionError):
-        mta.exec("healthcheck")
-        return True
-    return False
-
-
-def queued(mta: Container, recipient: str) -> str:
-    """Why a recipient's mail waits; empty while it does not."""
-    entries = (json.loads(line) for line in mta.exec("postqueue", "-j").splitlines())
-    recipients = (one for entry in entries for one in entry["recipients"])
-    reasons = [one.get("delay_reason", "") for one in recipients if one["address"] == recipient]
-    return "".join(reasons)
-
-
-def wait_queued(mta: Container, recipient: str) -> str:
-    return wait.until(f"mail to {recipient} waits", lambda: queued(mta, recipient))
-
-
-def certify(folder: Path) -> None:
-    """Make a certificate for relay.example, and the authority behind it."""
-    request = (
-        "openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-    )  # fmt: skip
-    authority = ("-subj", "/CN=Test", "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem")
-    server = (
-        *("-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key", "-subj", "/CN=relay.example"),
-        *("-addext", "basicConstraints=critical,CA:FALSE"),
-        *("-addext", "subjectAltName=DNS:relay.example"),
-        *("-keyout", f"{folder}/relay/privkey.pem", "-out", f"{folder}/relay/fullchain.pem"),
-    )
-    for arguments in (authority, server):
-        subprocess.run([*request, *arguments], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def name() -> Iterator[str]:
-    """Of a network, and of a volume that holds core's maps for one list."""
-    name = f"mailman-stack-test-outgoing-{uuid.uuid4().hex[:8]}"
-    make = (
-        "cd /maps && echo 'ant@lists.example.com lmtp:[core]:8024' >postfix_lmtp"
-        " && echo 'lists.example.com lists.example.com' >postfix_domains && : >postfix_vmap"
-        " && for map in lmtp domains vmap; do postmap lmdb:postfix_$map; done"
-    )
-    docker("network", "create", "--internal", name)
-    try:
-        docker("run", "--rm", f"--volume={name}:/maps", "--entrypoint=sh", IMAGE, "-ec", make)
-        yield name
-    finally:
-        docker("network", "rm", name)
-        docker("volume", "rm", "--force", name)
-
-
-@pytest.fixture(scope="module")
-def folder(name: str) -> Iterator[Path]:
-    folder = RUN / name
-    (folder / "relay").mkdir(parents=True)
-    certify(folder)
-    users = {USER.format(key): word.encode() for key, word in PASSWORDS.items()}
-    lines = [f"{user}:{{PLAIN.b64}}{b64encode(word).decode()}\n" for user, word in users.items()]
-    (folder / "relay" / "users").write_text("".join(lines))
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def world(name: str, folder: Path) -> Iterator[World]:
-    relay = Container(f"{name}-relay")
-    with container("core", "sleep", "infinity", options=(f"--network={name}",)) as core:
-        world = World(name, folder, relay, core)
-        docker(
-            "run", "--detach", f"--name={relay.name}", f"--network={name}", "--hostname=relay",
-            f"--volume={folder}/relay:/etc/relay:ro",
-            IMAGE, f"--host-record=down.example,{world.address(core)}",
-        )  # fmt: skip
-        try:
-            relay.wait_output("daemon started")
-            (folder / "resolv.conf").write_text(f"nameserver {world.address(relay)}\n")
-            yield world
-        finally:
-            docker("rm", "--force", "--volumes", relay.name)
-
-
-@pytest.fixture(scope="module")
-def mta(world: World) -> Iterator[Container]:
-    """Without a relayhost."""
-    with world.mta(local={"main.cf": SOON}) as mta:
-        yield mta
-
-
-@pytest.fixture
-def unique() -> str:
-    return uuid.uuid4().hex[:8]
 
 
 # -- By MX
@@ -235,66 +44,101 @@ def test_mail_goes_to_the_mx_by_tls_where_it_is_offered(
     post = world.send(mta, f"{unique}@outside.example")
     arrived = world.wait_received(f"{unique}@outside.example")
     assert arrived["Message-ID"] == post["Message-ID"]
-    assert arrived["Return-Path"] == "<ant-bounces@lists.example.com>"
+    assert arrived["Return-Path"] == f"<ant-bounces@{DOMAIN}>"
     assert "using TLSv1.3" in arrived["Received"]
+
+
+def test_an_mx_without_tls_gets_it_in_clear(world: World, mta: Container, unique: str) -> None:
+    post = world.send(mta, f"{unique}@scripted.example")
+    taken = wait_taken(world.remote, f"{unique}@scripted.example")
+    assert taken.sender == f"ant-bounces@{DOMAIN}"
+    assert taken.content["Message-ID"] == post["Message-ID"]
 
 
 def test_the_second_mx_takes_over(world: World, mta: Container, unique: str) -> None:
     world.send(mta, f"{unique}@second.example")
     world.wait_received(f"{unique}@second.example")
-    assert "connect to down.example" in mta.output()
+
+
+def test_an_mx_may_take_its_time(world: World, mta: Container, unique: str) -> None:
+    world.send(mta, f"{unique}@patient.example")
+    wait_taken(world.slow, f"{unique}@patient.example")
 
 
 def test_a_domain_that_does_not_exist_bounces(world: World, mta: Container, unique: str) -> None:
-    world.send(mta, f"{unique}@nowhere.example", sender=f"{unique}@outside.example")
-    assert failure(world, unique)["Status"] == "5.4.4"
+    recipient = f"{unique}@nowhere.example"
+    world.send(mta, recipient, sender=verp(unique))
+    assert failure(world, unique) == recipient
 
 
-def test_mail_waits_for_dns(world: World, mta: Container, unique: str) -> None:
-    world.send(mta, f"{unique}@refused.example")
-    assert "Host not found, try again" in wait_queued(mta, f"{unique}@refused.example")
+def test_mail_waits_for_dns(world: World, program: Program, mta: Container, unique: str) -> None:
+    recipient = f"{unique}@refused.example"
+    world.send(mta, recipient, sender=verp(unique))
+    wait_deferred(program, mta, recipient)
+    assert queued(mta, unique)
+    assert not transactions(world.core, verp(unique))
 
 
 # -- What the remote says
 
 
-def failure(world: World, sender: str) -> EmailMessage:
-    """The fields about the recipient in the bounce to a sender (RFC 3464 section 2.3)."""
-    bounce = world.wait_received(f"{sender}@outside.example")
-    assert bounce["Return-Path"] == "<>"
-    assert bounce.get_content_type() == "multipart/report"
-    (status,) = (part for part in bounce.walk() if part.get_content_subtype() == "delivery-status")
+def verp(unique: str) -> str:
+    """An envelope sender as Mailman makes them, which no other test uses."""
+    return f"ant-bounces+{unique}=outside.example@{DOMAIN}"
+
+
+def failure(world: World, unique: str) -> str:
+    """Whom the bounce is about, which core gets (RFC 3464 section 2.3)."""
+    bounce = wait_taken(world.core, verp(unique))
+    assert bounce.sender == ""
+    assert bounce.content.get_content_type() == "multipart/report"
+    (status,) = (
+        part for part in bounce.content.walk() if part.get_content_subtype() == "delivery-status"
+    )
     fields = status.get_payload(1)
     assert isinstance(fields, EmailMessage)
-    return fields
+    assert fields["Action"] == "failed"
+    assert fields["Status"].startswith("5.")
+    kind, recipient = fields["Final-Recipient"].split(";")
+    assert kind.lower() == "rfc822"
+    return str(recipient).strip()
 
 
-def test_a_temporary_failure_is_tried_again(world: World, mta: Container, unique: str) -> None:
-    recipient = f"{unique}@outside.example"
-    world.answer(recipient, "450 4.2.0 come back later")
-    world.send(mta, recipient)
-    assert "450 4.2.0" in wait_queued(mta, recipient)
-    world.answer(recipient, "")
-    world.wait_received(recipient)
-    wait.until("the queue lets go of it", lambda: not queued(mta, recipient))
+@pytest.mark.parametrize("script", TROUBLED)
+def test_what_a_remote_does_not_take_yet_is_tried_again(
+    world: World, program: Program, mta: Container, script: str, unique: str
+) -> None:
+    recipient = f"{script}.{unique}@scripted.example"
+    post = world.send(mta, recipient)
+    wait_deferred(program, mta, recipient)
+    mta.exec(*program.flush)
+    taken = wait_taken(world.remote, recipient)
+    assert taken.content["Message-ID"] == post["Message-ID"]
+    wait_gone(mta, unique)
+    assert [one.taken for one in transactions(world.remote, recipient)] == [False, True]
 
 
-def test_a_permanent_failure_bounces_to_the_envelope_sender(
+@pytest.mark.parametrize(
+    ("script", "words"), [("unknown", "nobody of that name"), ("refused", "not wanted")]
+)
+def test_a_rejection_bounces_to_the_envelope_sender(
+    world: World, mta: Container, script: str, words: str, unique: str
+) -> None:
+    recipient = f"{script}.{unique}@scripted.example"
+    world.send(mta, recipient, sender=verp(unique))
+    assert failure(world, unique) == recipient
+    assert words in wait_taken(world.core, verp(unique)).message
+    wait_gone(mta, unique)
+    assert len(transactions(world.remote, recipient)) == 1
+
+
+def test_a_rejected_recipient_does_not_keep_the_others_from_theirs(
     world: World, mta: Container, unique: str
 ) -> None:
-    world.answer(f"no-{unique}@outside.example", "550 5.1.1 nobody here")
-    world.send(mta, f"no-{unique}@outside.example", sender=f"{unique}@outside.example")
-    fields = failure(world, unique)
-    assert fields["Final-Recipient"] == f"rfc822; no-{unique}@outside.example"
-    assert fields["Status"] == "5.1.1"
-
-
-def test_mail_to_a_list_waits_while_core_is_away(world: World, mta: Container, unique: str) -> None:
-    """A container that is stopped has no name, and an unknown name is final for other mail."""
-    recipient = "ant@lists.example.com"
-    world.send(mta, recipient, sender=f"{unique}@outside.example")
-    assert "core" in wait_queued(mta, recipient)
-    assert not world.received(f"{unique}@outside.example")
+    no, yes = f"unknown.{unique}@scripted.example", f"{unique}@scripted.example"
+    world.send(mta, no, yes, sender=verp(unique))
+    wait_taken(world.remote, yes)
+    assert failure(world, unique) == no
 
 
 # -- By a relayhost
@@ -303,19 +147,42 @@ RELAYHOST = {
     "starttls": {"SMTP_HOST": "relay.example", "SMTP_PORT": "587", "SMTP_SECURE_MODE": "starttls"},
     "smtps": {"SMTP_HOST": "relay.example", "SMTP_PORT": "465", "SMTP_SECURE_MODE": "smtps"},
 }
-KNOWN = "smtp_tls_CAfile = /etc/mailman-stack/local/relay-ca.pem\n"
+
+# What each MTA says of a relayhost that it does not trust, or that does not trust it.
+REASONS = {
+    "postfix": {
+        "authority": "untrusted issuer",
+        "name": "hostname mismatch",
+        "no-starttls": "TLS is required, but was not offered",
+        "login": "SASL authentication failed",
+    },
+    "exim": {
+        "authority": "certificate",
+        "name": "certificate",
+        "no-starttls": "TLS session is required",
+        "login": "authentication attempt(s) failed",
+    },
+    "sendmail": {
+        "authority": "certificate verify failed",
+        "name": "Hostname mismatch",
+        "no-starttls": "no STARTTLS",
+        "login": "535 5.7.8",
+    },
+}
 
 
-def known(folder: Path) -> dict[str, str]:
+def known(world: World) -> dict[str, str]:
     """What the operator adds to make the authority known."""
-    return {"main.cf": KNOWN + SOON, "relay-ca.pem": (folder / "ca.pem").read_text()}
+    return {"tls/authorities.pem": (world.folder / "ca.pem").read_text()}
 
 
-def test_a_relayhost_comes_before_any_mx_and_need_not_have_tls(world: World, unique: str) -> None:
-    with world.mta({"SMTP_HOST": "relay.example", "SMTP_PORT": "2587"}) as mta:
+def test_a_relayhost_comes_before_any_mx_and_need_not_have_tls(
+    world: World, program: Program, unique: str
+) -> None:
+    with world.mta(program, {"SMTP_HOST": "relay.example", "SMTP_PORT": "2587"}) as mta:
         world.send(mta, f"{unique}@second.example")
         arrived = world.wait_received(f"{unique}@second.example")
-        assert "connect to down.example" not in mta.output()
+        assert "down.example" not in mta.output()
     assert "using TLS" not in arrived["Received"]
 
 
@@ -323,82 +190,106 @@ def test_a_relayhost_comes_before_any_mx_and_need_not_have_tls(world: World, uni
     ("mode", "key"),
     [*(("starttls", key) for key in PASSWORDS), ("smtps", "quotes"), ("smtps", "not-ascii")],
 )
-def test_the_relayhost_accepts_the_login(world: World, mode: str, key: str, unique: str) -> None:
+def test_the_relayhost_accepts_the_login(
+    world: World, program: Program, mode: str, key: str, unique: str
+) -> None:
     user = USER.format(key)
     settings = RELAYHOST[mode] | {"SMTP_HOST_USER": user}
-    with world.mta(settings, PASSWORDS[key], known(world.folder)) as mta:
+    with world.mta(program, settings, PASSWORDS[key], known(world)) as mta:
         world.send(mta, f"{unique}@outside.example")
         received = world.wait_received(f"{unique}@outside.example")["Received"]
+        assert PASSWORDS[key] not in mta.output()
     assert "using TLSv1.3" in received
     assert f"(Authenticated sender: {user})" in received
 
 
-def test_a_wrong_password_is_corrected_without_loss(world: World, unique: str) -> None:
+def test_a_wrong_password_is_corrected_without_loss(
+    world: World, program: Program, unique: str
+) -> None:
     recipient = f"{unique}@outside.example"
     settings = RELAYHOST["starttls"] | {"SMTP_HOST_USER": USER.format("quotes")}
-    with world.mta(settings, "wrong", known(world.folder)) as mta:
+    with world.mta(program, settings, "wrong", known(world)) as mta:
         world.send(mta, recipient)
-        assert "SASL authentication failed" in wait_queued(mta, recipient)
-        assert "SASL authentication failed" in mta.output()
+        assert REASONS[program.name]["login"] in wait_deferred(program, mta, recipient)
         said = wait.until("the conversation's end", lambda: world.conversations(mta))
-        assert said[0]["auth"] == "0/1"
+        assert said[0]["auth"].startswith("0/")
         assert "mail" not in said[0]
         secret = RUN / mta.name / "run" / "secrets" / "smtp_host_password"
         secret.unlink()
         secret.write_text(PASSWORDS["quotes"])
         mta.restart()
+        wait_answering(mta)
+        mta.exec(*program.flush)
         world.wait_received(recipient)
 
 
 @pytest.mark.parametrize(
-    ("settings", "local", "reason"),
+    ("settings", "trusted", "reason"),
     [
-        (RELAYHOST["starttls"], False, "untrusted issuer"),
-        (RELAYHOST["smtps"], False, "untrusted issuer"),
-        (RELAYHOST["starttls"] | {"SMTP_HOST": "alias.example"}, True, "hostname mismatch"),
-        (RELAYHOST["smtps"] | {"SMTP_HOST": "alias.example"}, True, "hostname mismatch"),
-        (
-            RELAYHOST["starttls"] | {"SMTP_PORT": "2587"},
-            True,
-            "TLS is required, but was not offered",
-        ),
+        (RELAYHOST["starttls"], False, "authority"),
+        (RELAYHOST["smtps"], False, "authority"),
+        (RELAYHOST["starttls"] | {"SMTP_HOST": "alias.example"}, True, "name"),
+        (RELAYHOST["smtps"] | {"SMTP_HOST": "alias.example"}, True, "name"),
+        (RELAYHOST["starttls"] | {"SMTP_PORT": "2587"}, True, "no-starttls"),
     ],
     ids=["authority-starttls", "authority-smtps", "name-starttls", "name-smtps", "no-starttls"],
 )
-def test_nothing_is_told_to_a_relayhost_that_may_be_another(
-    world: World, settings: dict[str, str], local: bool, reason: str, unique: str
+def test_nothing_is_told_to_a_relayhost_that_may_be_another(  # noqa: PLR0913, PLR0917
+    world: World,
+    program: Program,
+    settings: dict[str, str],
+    trusted: bool,
+    reason: str,
+    unique: str,
 ) -> None:
-    settings |= {"SMTP_HOST_USER": USER.format("quotes")}
-    with world.mta(settings, PASSWORDS["quotes"], known(world.folder) if local else {}) as mta:
-        world.send(mta, f"{unique}@outside.example")
-        wait_queued(mta, f"{unique}@outside.example")
-        assert reason in mta.output()
+    recipient = f"{unique}@outside.example"
+    settings = settings | {"SMTP_HOST_USER": USER.format("quotes")}
+    local = known(world) if trusted else {}
+    with world.mta(program, settings, PASSWORDS["quotes"], local) as mta:
+        world.send(mta, recipient)
+        wait_deferred(program, mta, recipient)
+        assert REASONS[program.name][reason] in mta.output()
         said = wait.until("the conversation's end", lambda: world.conversations(mta))
     assert {command for one in said for command in one} <= {"ehlo", "starttls", "quit", "commands"}
-    assert not world.received(f"{unique}@outside.example")
+    assert not world.received(recipient)
 
 
-def test_mail_waits_for_a_relayhost_that_does_not_exist(world: World, unique: str) -> None:
-    with world.mta({"SMTP_HOST": "nowhere.example"}) as mta:
+@pytest.mark.parametrize("mode", RELAYHOST)
+def test_mail_for_a_list_goes_to_core_whatever_the_relayhost_needs(
+    world: World, program: Program, mode: str, unique: str
+) -> None:
+    recipient = f"ant-confirm+{unique}@{DOMAIN}"
+    settings = RELAYHOST[mode] | {"SMTP_HOST_USER": USER.format("quotes")}
+    with world.mta(program, settings, PASSWORDS["quotes"], known(world)) as mta:
+        world.send(mta, recipient)
+        wait_taken(world.core, recipient)
+
+
+def test_mail_waits_for_a_relayhost_that_does_not_exist(
+    world: World, program: Program, unique: str
+) -> None:
+    """A name that is wrong, or not there yet, is no reason to lose mail."""
+    with world.mta(program, {"SMTP_HOST": "nowhere.example"}) as mta:
         world.send(mta, f"{unique}@outside.example")
-        wait_queued(mta, f"{unique}@outside.example")
+        wait_deferred(program, mta, f"{unique}@outside.example")
+        assert queued(mta, unique)
 
 
 # -- Who may send
 
 
 @pytest.mark.parametrize(
-    ("client", "port", "code"),
+    ("client", "port", "may"),
     [
-        ("core", 10025, 250),
-        ("core", 25, 554),
-        ("gateway", 10025, 554),
-        ("gateway", 25, 554),
-        ("mta", 10025, 554),
-        ("mta", 25, 554),
+        ("core", 10025, True),
+        ("core", 25, False),
+        ("gateway", 10025, False),
+        ("gateway", 25, False),
+        ("mta", 10025, False),
+        ("mta", 25, False),
     ],
 )
-def test_who_may_relay(world: World, mta: Container, client: str, port: int, code: int) -> None:
+def test_who_may_relay(world: World, mta: Container, client: str, port: int, may: bool) -> None:
     if client == "gateway":
         command = [sys.executable, "-c", ASK, world.address(mta), str(port)]
         asked = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -406,4 +297,4 @@ def test_who_may_relay(world: World, mta: Container, client: str, port: int, cod
         asked = mta.exec("python", "-c", ASK, "127.0.0.1", str(port))
     else:
         asked = world.core.exec("python", "-c", ASK, world.address(mta), str(port))
-    assert int(asked) == code
+    assert int(asked) in ({250} if may else {550, 554})

@@ -18,6 +18,7 @@ from mailmanclient import Client
 from scripts.env_and_secrets import create_secrets
 from tests.support import ROOT, wait
 from tests.support.catcher import Catcher
+from tests.support.mta import PROGRAMS, Program
 
 FILES = ("compose.yaml", "compose.dev.yaml", "tests/compose.yaml")
 
@@ -97,6 +98,18 @@ class Stack:
 
     def _wait_healthy(self, service: str, seconds: float) -> None:
         wait.until(f"{service} is healthy", lambda: self.health(service) == "healthy", seconds)
+
+    @property
+    def mta(self) -> Program:
+        """What stands behind the service mta."""
+        return PROGRAMS[self.inspect("mta")["Config"]["Image"].removeprefix("mailman-stack/")]
+
+    def wait_deferred(self, recipient: str) -> None:
+        """Wait until the MTA has tried in vain to deliver a recipient's mail, and keeps it."""
+        wait.until(
+            f"mail to {recipient} waits",
+            lambda: self.mta.deferrals(self.logs("mta"), recipient),
+        )
 
     def secret(self, name: str) -> str:
         return (self.directory / "secrets" / name).read_text().rstrip("\n")

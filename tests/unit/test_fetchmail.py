@@ -117,7 +117,7 @@ class Recorder(gateway.Gateway):
 
 @contextmanager
 def recorder(tmp_path: Path) -> Iterator[Recorder]:
-    with Recorder(account(), Quarantine(tmp_path)) as server:
+    with Recorder(account(), Quarantine("postmaster@lists.example.com", tmp_path)) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -182,7 +182,7 @@ def test_the_journal_tells_each_entry_once(tmp_path: Path) -> None:
 
 
 def test_a_message_is_kept_once_in_the_maildir(tmp_path: Path) -> None:
-    quarantine = Quarantine(tmp_path)
+    quarantine = Quarantine("postmaster@lists.example.com", tmp_path)
     refusal = Refusal(account(scheme="pop3s"), "a@x", "ant@y", "Grüße", "550 no\u00e4")
     for _ in range(2):
         quarantine.keep(refusal, b"Subject: x\r\n\r\nHello.\r\n")
@@ -192,6 +192,14 @@ def test_a_message_is_kept_once_in_the_maildir(tmp_path: Path) -> None:
         b"X-Quarantine-Reason: 550 no\xe4\r\nSubject: x\r\n\r\nHello.\r\n" % file.name.encode()
     )
     assert len(quarantine.journal.unreported()) == 1
+
+
+def test_a_bounce_of_a_report_is_not_reported(tmp_path: Path) -> None:
+    quarantine = Quarantine("postmaster@lists.example.com", tmp_path)
+    to = "postmaster@lists.example.com"
+    quarantine.keep(Refusal(account(scheme="pop3s"), "", to, "Failed", "550"), b"A: b\r\n\r\n")
+    assert len(list((tmp_path / "quarantine" / "new").iterdir())) == 1
+    assert quarantine.journal.unreported() == {}
 
 
 def test_a_report_shows_a_hundred() -> None:

@@ -26,3 +26,19 @@ def test_the_networks_of_the_container(routes: str, networks: list[str], tmp_pat
     path = tmp_path / "route"
     path.write_text(routes)
     assert mta.networks(path) == networks
+
+
+@pytest.mark.parametrize(
+    ("network", "prefixes"),
+    [
+        ("10.0.0.0/8", ["10"]),
+        ("172.18.0.0/16", ["172.18"]),
+        ("10.0.16.0/23", ["10.0.16", "10.0.17"]),
+        ("192.0.2.4/30", ["192.0.2.4", "192.0.2.5", "192.0.2.6", "192.0.2.7"]),
+        ("0.0.0.0/7", ["0", "1"]),
+    ],
+)
+def test_networks_by_the_first_numbers_of_their_addresses(
+    network: str, prefixes: list[str]
+) -> None:
+    assert mta.prefixes(["!172.18.0.1", network]) == prefixes

@@ -20,6 +20,7 @@ ENVIRONMENT = dict(os.environ)
 FACTS: dict[str, Any] = {
     "networks": [],
     "certificate": Certificate(Path("/key.pem"), Path("/chain.pem")),
+    "authorities": Path("/ca.pem"),
 }
 
 

@@ -14,12 +14,15 @@ def test_a_part_may_name_the_mta_of_its_stack(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("ARGS", raising=False)
     monkeypatch.delenv("MTA", raising=False)
     assert test.argv("e2e-exim") == ["pytest", "tests/e2e"]
-    assert [test.mta(part) for part in ("e2e", "e2e-exim")] == ["postfix", "exim"]
+    assert test.variables("e2e-exim") == {"MTA": "exim"}
+    assert test.variables("e2e") == {"MTA": "postfix"}
 
 
 def test_a_person_may_choose_the_mta(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTA", "sendmail")
-    assert [test.mta(part) for part in ("e2e", "e2e-exim")] == ["sendmail", "exim"]
+    assert test.variables("e2e") == {"MTA": "sendmail"}
+    assert test.variables("e2e-exim") == {"MTA": "exim"}
+    assert test.variables("uberspace") == {}
 
 
 def test_table() -> None:
