@@ -1,7 +1,6 @@
 """A stack without an MTA, beside a container that plays the host, with each mail server in turn."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import RUN, evidence
+from tests.support.container import docker
 from tests.support.stack import Stack
 
 FILES = ("compose.yaml", "compose.host-mta.yaml", "tests/host/compose.yaml")
@@ -78,19 +78,23 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 def directory(program: str) -> Path:
     """Settings, secrets and the directory that core and the host share."""
     root = RUN / f"host-{program}"
-    shutil.rmtree(root, ignore_errors=True)
-    maps = root / "maps"
-    maps.mkdir(parents=True)
-    maps.chmod(0o777)  # core's user is not the tests'
-    (root / "env").write_text(ENV.format(program=program, maps=maps))
+    root.mkdir(parents=True, exist_ok=True)
+    as_root(root, "rm -rf maps secrets && install -d -o 990 -g 990 maps")
+    (root / "env").write_text(ENV.format(program=program, maps=root / "maps"))
     return root
+
+
+def as_root(folder: Path, script: str) -> None:
+    """Do in a folder what the host's administrator may, and who runs the tests may not."""
+    mount = (f"--volume={folder}:{folder}", f"--workdir={folder}", "--user=0", "--network=none")
+    docker("run", "--rm", *mount, "mailman-stack/tests", "sh", "-ec", script)
 
 
 def configure(stack: Stack, program: str) -> None:
     """Do as the printed lines say, beside what the host's administrator has done, and start it."""
     on_host(stack, OWN[program])
     for path, lines in parts(stack.exec("core", "python", "-m", "mailman_stack.show", "host")):
-        on_host(stack, place(path), stdin=lines)
+        on_host(stack, f"cat >>{path}", stdin=lines)
     on_host(stack, START[program])
 
 
@@ -98,13 +102,6 @@ def parts(printed: str) -> list[tuple[str, str]]:
     """Each file that the printed lines name, and the lines for it."""
     _before, *rest = re.split(r"^# (/\S+)$", printed, flags=re.MULTILINE)
     return list(zip(rest[::2], rest[1::2], strict=True))
-
-
-def place(path: str) -> str:
-    """The command that adds standard input to a file; in sendmail.mc mailers come last."""
-    if path.endswith("/sendmail.mc"):
-        return f"cat >/tmp/lines; sed -i -e '/^MAILER_DEFINITIONS/{{r /tmp/lines' -e 'N}}' {path}"
-    return f"cat >>{path}"
 
 
 def on_host(stack: Stack, script: str, stdin: str = "") -> str:

@@ -47,6 +47,13 @@ class PostfixMaps(postfix.LMTP):
         own = f"lmtp:[{config.mta.lmtp_host}]:{config.mta.lmtp_port}"
         fp.write(text.getvalue().replace(own, f"lmtp:{reached}"))
 
+    def _generate_domains_file(self, fp: TextIO) -> None:
+        """Name a domain that has an alias too: its lists are reached under both."""
+        super()._generate_domains_file(fp)
+        for domain in getUtility(IDomainManager):
+            if domain.alias_domain:
+                print(self._decorate(domain.mail_host), domain.mail_host, file=fp)
+
     def _generate_vmap_file(self, fp: TextIO) -> bool:
         """Keep the map of alias domains when it is empty: Postfix fails without a named table."""
         super()._generate_vmap_file(fp)
