@@ -1,9 +1,9 @@
 """How fast a list post to 1,000 members leaves by each MTA, and what its image weighs; prints JSON.
 
-The MTAs take turns in one stack, with everything else unchanged. Two rates for each, in deliveries a
-second, medians of all rounds: of a post, from the 250 that its author gets to the last delivery; and
-of the MTA alone, given the same message in the same transactions without Mailman. The mail goes to
-Postfix's smtp-sink in an internal network. Run it in the tests image (docs/operations.md, "Measuring").
+The MTAs take turns in one stack, with everything else unchanged. Two rates for each, in deliveries
+a second, medians of all rounds: of a post, from the 250 that its author gets to the last delivery;
+and of the MTA alone, given a like message in the same transactions without Mailman. The mail goes
+to Postfix's smtp-sink in an internal network. How to run it: docs/operations.md, "Measuring".
 """
 
 import json
@@ -24,16 +24,20 @@ MEMBERS = 1000
 LIST = "bench@lists.example.com"
 AUTHOR = "author@example.org"
 
-DUMPED = "cat /dump/* 2>/dev/null | grep -c ^X-Rcpt-Args; stat -c %.Y /dump/* 2>/dev/null | sort -n | tail -1"
+TEXT = "Ten words that stand for what people write. " * 40
+DUMPED = """
+    cat /dump/* 2>/dev/null | grep -c ^X-Rcpt-Args
+    stat -c %.Y /dump/* 2>/dev/null | sort -n | tail -1
+"""
 
-SUBMIT = """
-import smtplib, sys
-members = [f"member-{number}@outside.example" for number in range(%d)]
-text = "From: %s\\nTo: %s\\nSubject: raw\\n\\n" + "Ten words that stand for what people write. " * 40 + "\\n"
+SUBMIT = f"""
+import smtplib
+members = ["member-%d@outside.example" % number for number in range({MEMBERS})]
+text = "From: {AUTHOR}\\nTo: {LIST}\\nSubject: raw\\n\\n{TEXT}\\n"
 with smtplib.SMTP("mta", 10025) as smtp:
     for first in range(0, len(members), 500):
         smtp.sendmail("bench-bounces@lists.example.com", members[first:first + 500], text)
-""" % (MEMBERS, AUTHOR, LIST)  # noqa: UP031 - braces are Python's
+"""
 
 
 def new_stack() -> Stack:
@@ -71,7 +75,7 @@ def rate(stack: Stack, send: str) -> float:
     stack.exec("sink", "sh", "-c", "rm -f /dump/*")
     begin = time.time()
     if send == "post":
-        stack.post(message(AUTHOR, LIST, "Bench", "Ten words that stand for what people write. " * 40))
+        stack.post(message(AUTHOR, LIST, "Bench", TEXT))
         begin = time.time()
     else:
         stack.exec("core", "python", "-c", SUBMIT)

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mailman_stack.tls import Certificate
 from mailman_stack.render import render
 from mailman_stack.settings import SettingsError, load
+from mailman_stack.tls import Certificate
 
 SECRETS = Path("/tmp/secrets")  # noqa: S108 - a tmpfs of this container
 ENVIRONMENT = dict(os.environ)
