@@ -33,6 +33,19 @@ def networks(routes: Path = ROUTES) -> list[str]:
     return [*(f"!{gateway}" for gateway in gateways), *map(str, subnets)]
 
 
+def prefixes(networks: Iterable[str]) -> list[str]:
+    """Networks, gateways left out, as Sendmail can compare them: the first numbers of addresses.
+
+    One whose mask does not end with a number is several: 10.0.16.0/23 is 10.0.16 and 10.0.17.
+    """
+    found = []
+    for network in (IPv4Network(entry) for entry in networks if not entry.startswith("!")):
+        numbers = max(1, -(-network.prefixlen // 8))
+        parts = network.subnets(new_prefix=8 * numbers)
+        found += [".".join(str(part[0]).split(".")[:numbers]) for part in parts]
+    return found
+
+
 def wait_for_maps(names: Iterable[str]) -> None:
     """Core writes its maps before it serves; without them an MTA would defer all mail to lists."""
     missing = set(names)

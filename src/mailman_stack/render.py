@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import SecretStr
 
+from mailman_stack.mta import prefixes
 from mailman_stack.settings import Settings
 
 TEMPLATES = Path("/usr/share/mailman-stack/config")
@@ -47,6 +48,7 @@ def environment(directory: Path) -> Environment:
     )
     env.globals["local"] = _local
     env.filters["last_wins"] = _last_wins
+    env.filters["prefixes"] = prefixes
     env.filters["base64"] = lambda value: b64encode(value.encode()).decode()
     env.filters["configparser"] = lambda value: str(_plain(value)).replace("%", "%%")
     return env
