@@ -589,9 +589,9 @@ class Settings(Compose, Data, Web, Core, Fetchmail, Mail, Site):
 
     @property
     def lmtp_address(self) -> tuple[str, str]:
-        """Host and port where that program reaches core."""
+        """Host, an IPv6 address without brackets, and port where that program reaches core."""
         host, _, port = self.lmtp_publish.rpartition(":")
-        return (host, port) if self.mta == "none" else ("core", "8024")
+        return (host.strip("[]"), port) if self.mta == "none" else ("core", "8024")
 
     @property
     def submission(self) -> Submission:
@@ -707,8 +707,12 @@ def _contradictions(settings: Settings) -> Iterable[str]:
         yield f"HOST_MTA={settings.host_mta!r}: needs MTA=none"
     if settings.host_mta != "none" and "compose.host-mta.yaml" not in settings.compose_file:
         yield f"HOST_MTA={settings.host_mta!r}: needs compose.host-mta.yaml in COMPOSE_FILE"
+    if settings.lmtp_address[0] in ("0.0.0.0", "::"):  # noqa: S104 - compared
+        yield f"LMTP_PUBLISH={settings.lmtp_publish!r}: must be one address, to connect to"
     if settings.fetchmail_mailboxes and "fetchmail" not in settings.compose_profiles:
         yield "FETCHMAIL_MAILBOXES: needs COMPOSE_PROFILES=fetchmail"
+    if settings.fetchmail_quarantine in {one.folder for one in settings.fetchmail_mailboxes}:
+        yield "FETCHMAIL_QUARANTINE: must not be a folder that mail is fetched from"
 
 
 def _missing_secrets(settings: Settings, service: str) -> Iterable[str]:

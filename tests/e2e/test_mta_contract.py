@@ -3,6 +3,7 @@
 What needs no core is in tests/integration/test_mta_contract.py and test_outgoing.py.
 """
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,8 @@ from tests.e2e.conftest import rcpt, subscribe
 from tests.support import wait
 from tests.support.mail import message
 from tests.support.stack import Stack
+
+ANOTHER = {"postfix": "exim", "exim": "sendmail", "sendmail": "postfix"}
 
 
 @pytest.mark.parametrize("to", ["domain", "alias"])
@@ -83,3 +86,30 @@ def test_an_mta_killed_outright_loses_and_doubles_nothing(
     stack.compose("up", "--detach", "--wait", "--wait-timeout", "120")
     for post in posts:
         assert len(stack.catcher.wait_delivered(post["Message-ID"], anne, seconds=60)) == 1
+
+
+def test_the_mta_may_be_another_at_the_next_start(
+    stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    """Each has volumes of its own, and core writes what the one in use needs."""
+    anne, before = address("anne"), stack.mta.name
+    subscribe(mailing_list, anne)
+    try:
+        change_mta(stack, ANOTHER[before])
+        assert stack.mta.name == ANOTHER[before]
+        assert rcpt(stack, f"{mailing_list.list_name}-nothing@lists.example.com") == 550
+        post = message(anne, mailing_list.fqdn_listname, "By another")
+        stack.post(post)
+        stack.catcher.wait_delivered(post["Message-ID"], anne)
+    finally:
+        change_mta(stack, before)
+    post = message(anne, mailing_list.fqdn_listname, "And back")
+    stack.post(post)
+    stack.catcher.wait_delivered(post["Message-ID"], anne)
+
+
+def change_mta(stack: Stack, name: str) -> None:
+    """Do as an operator does."""
+    env = stack.directory / "env"
+    env.write_text(re.sub("^MTA=.*", f"MTA={name}", env.read_text(), flags=re.MULTILINE))
+    stack.compose("up", "--detach", "--wait", "--wait-timeout", "120")

@@ -44,7 +44,9 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Where Compose finds the settings and the secrets of this stack."""
         files = {"ENV_FILE": self.directory / "env", "SECRETS_DIR": self.directory / "secrets"}
-        return os.environ | {name: str(path) for name, path in files.items()}
+        # To Compose a variable would count for more than the file.
+        own = {name: value for name, value in os.environ.items() if name != "MTA"}
+        return own | {name: str(path) for name, path in files.items()}
 
     def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run ``docker compose`` on this project; its output is in any error."""

@@ -30,7 +30,7 @@ TESTS = {
 SECRETS = {name.lower() for name, field in fields().items() if secret(field)}
 
 # Names in capitals that are no settings: variables of the scripts and of others, prefixes.
-NO_SETTINGS = {"BUILD_CA_BUNDLE", "DOCKER_HOST", "INSTALL_ENGINE", "LOCAL_", "_PUBLISH"}
+NO_SETTINGS = {"BUILD_CA_BUNDLE", "DOCKER_HOST", "INSTALL_ENGINE", "LOCAL_"}
 NO_SETTINGS |= {"MYSQL_PWD", "SMTP_USE_SSL", "SMTP_USE_TLS"}
 
 # The folders that a path in the documentation may begin with, and what a person or a run makes.

@@ -77,7 +77,12 @@ def test_mail_domains(given: str, domains: list[tuple[str, str]]) -> None:
         ("WEB_SCHEME", "HTTPS", "input should be 'https' or 'http'"),
         ("DEFAULT_LANGUAGE", "xx", "input should be 'ar', 'ast'"),
         ("TZ", "Europe/Nowhere", "must be a name of the time zone database"),
-        ("MTA", "qmail", "input should be 'postfix'"),
+        ("MTA", "qmail", "input should be 'postfix', 'exim', 'sendmail' or 'none'"),
+        ("HOST_MTA", "courier", "input should be 'none', 'postfix', 'exim', 'sendmail' or 'qmail'"),
+        ("POSTFIX_TABLE_TYPE", "cdb", "input should be 'lmdb', 'hash' or 'regexp'"),
+        ("MAPS_DIRECTORY", "maps", "must be an absolute path of plain characters"),
+        ("LMTP_PUBLISH", "8024", "must be address:port"),
+        ("FETCHMAIL_INTERVAL", "1", "input should be greater than or equal to 10"),
         ("MTA_HOSTNAME", "mail.example:25", "must be a host name or address"),
         ("MTA_PUBLISH", "smtp", "must be [address:]port"),
         ("MTA_PUBLISH", "٢٥", "must be [address:]port"),
@@ -120,6 +125,24 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str, reas
         (
             {"SMTP_HOST": "relay.example", "SMTP_SECURE_MODE": "smtps", "SMTP_HOST_USER": "me"},
             "SMTP_HOST_PASSWORD: is required with SMTP_HOST_USER",
+        ),
+        ({"MTA": "none"}, "SMTP_HOST: is required with MTA=none"),
+        ({"HOST_MTA": "exim"}, "HOST_MTA='exim': needs MTA=none"),
+        (
+            {"MTA": "none", "HOST_MTA": "exim"},
+            "HOST_MTA='exim': needs compose.host-mta.yaml in COMPOSE_FILE",
+        ),
+        (
+            {"MTA": "none", "LMTP_PUBLISH": "0.0.0.0:8024"},
+            "LMTP_PUBLISH='0.0.0.0:8024': must be one address, to connect to",
+        ),
+        (
+            {"FETCHMAIL_MAILBOXES": "imaps://me@mail.example"},
+            "FETCHMAIL_MAILBOXES: needs COMPOSE_PROFILES=fetchmail",
+        ),
+        (
+            {"FETCHMAIL_MAILBOXES": "imaps://me@mail.example/Quarantine"},
+            "FETCHMAIL_QUARANTINE: must not be a folder that mail is fetched from",
         ),
     ],
 )
@@ -361,3 +384,110 @@ def test_a_database_url_for_sqlalchemy_gives_the_same_parts(user: str, password:
 def test_a_wrong_database_url_is_refused(url: str) -> None:
     (problem,) = problems({"DATABASE_URL": url})
     assert problem.startswith("DATABASE_URL: must be mysql://user:password@host[:port]/schema")
+
+
+# -- Without an MTA, and mailboxes
+
+WITHOUT_MTA = {"MTA": "none", "SMTP_HOST": "mail.example"}
+
+
+def test_mail_is_submitted_to_the_mta_or_where_there_is_none_to_the_smarthost() -> None:
+    assert loaded({"SMTP_HOST": "mail.example"}).submission == ("mta", 10025, "smtp", "", "")
+    login = {"SMTP_PORT": "587", "SMTP_SECURE_MODE": "starttls", "SMTP_HOST_USER": "me"}
+    site = loaded(WITHOUT_MTA | login, {"smtp_host_password": "secret"})
+    assert site.submission == ("mail.example", 587, "starttls", "me", "secret")
+
+
+def test_whoever_logs_in_needs_the_password_in_ascii() -> None:
+    login = {"SMTP_SECURE_MODE": "smtps", "SMTP_HOST_USER": "me", **WITHOUT_MTA}
+    assert "SMTP_HOST_PASSWORD: is required with SMTP_HOST_USER" in problems(login, service="core")
+    (problem,) = problems(login, {"smtp_host_password": "pässword"})
+    assert problem == "SMTP_HOST_PASSWORD: must be ASCII with MTA=none"
+
+
+@pytest.mark.parametrize(
+    ("given", "inbound", "address", "tables"),
+    [
+        ({}, "postfix", ("core", "8024"), "lmdb"),
+        ({"POSTFIX_TABLE_TYPE": "regexp"}, "postfix", ("core", "8024"), "regexp"),
+        ({"MTA": "exim"}, "exim", ("core", "8024"), "lmdb"),
+        ({"MTA": "sendmail"}, "sendmail", ("core", "8024"), "hash"),
+        (WITHOUT_MTA, "none", ("127.0.0.1", "8024"), "lmdb"),
+        (
+            {
+                **WITHOUT_MTA,
+                "HOST_MTA": "sendmail",
+                "LMTP_PUBLISH": "[::1]:24",
+                "COMPOSE_FILE": "compose.yaml:compose.host-mta.yaml",
+            },
+            "sendmail",
+            ("::1", "24"),
+            "hash",
+        ),
+    ],
+)
+def test_who_hands_mail_to_core_and_what_it_needs(
+    given: dict[str, str], inbound: str, address: tuple[str, str], tables: str
+) -> None:
+    site = loaded(given)
+    assert (site.inbound, site.lmtp_address, site.table_type) == (inbound, address, tables)
+
+
+@pytest.mark.parametrize(
+    ("url", "mailbox"),
+    [
+        (
+            "imaps://me@mail.example",
+            ("imap", "smtps", "mail.example", 993, "me", "INBOX", "Delivered-To", ""),
+        ),
+        (
+            "imap://m%40e@mail.example:1143/a%20b%2fc?envelope=X-Original-To&qvirtual=u-",
+            ("imap", "starttls", "mail.example", 1143, "m@e", "a b/c", "X-Original-To", "u-"),
+        ),
+        (
+            "pop3s://me@mail.example?qvirtual=",
+            ("pop3", "smtps", "mail.example", 995, "me", "INBOX", "Delivered-To", ""),
+        ),
+        (
+            "pop3://me@mail.example",
+            ("pop3", "starttls", "mail.example", 110, "me", "INBOX", "Delivered-To", ""),
+        ),
+    ],
+)
+def test_a_mailbox(url: str, mailbox: tuple[object, ...]) -> None:
+    profile = {"COMPOSE_PROFILES": "fetchmail"}
+    site = loaded({"FETCHMAIL_MAILBOXES": f"{url} imaps://b@c.example", **profile})
+    assert site.fetchmail_mailboxes[0] == mailbox
+    assert site.fetchmail_mailboxes[1].name == "imap://b@c.example/INBOX"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail.example",
+        "http://me@mail.example",
+        "imaps://mail.example",
+        "imaps://me:password@mail.example",
+        "imaps://me@mail_.example",
+        "imaps://me@mail.example:port",
+        "imaps://me@mail.example?envelop=To",
+        "imaps://me@mail.example?envelope=",
+        "imaps://me@mail.example?envelope=a%20b",
+        "imaps://me%0a@mail.example",
+        "imaps://me@mail.example/%ff",
+        "pop3s://me@mail.example/Mailman",
+    ],
+)
+def test_a_wrong_mailbox_is_refused(url: str) -> None:
+    (problem,) = problems({"FETCHMAIL_MAILBOXES": url})
+    assert "must be mailboxes, separated by spaces, each as imaps://user@host[:port]" in problem
+
+
+@pytest.mark.parametrize("passwords", ["", "one", "one\ntwo\nthree"])
+def test_every_mailbox_has_a_password(passwords: str) -> None:
+    boxes = {"FETCHMAIL_MAILBOXES": "imaps://a@b.example pop3s://c@d.example"}
+    profile = {"COMPOSE_PROFILES": "fetchmail"}
+    secrets = {"fetchmail_passwords": passwords}
+    (problem,) = problems(boxes | profile, secrets, service="fetchmail")
+    assert problem.startswith("FETCHMAIL_PASSWORDS: must have one line for each")
+    assert loaded(boxes | profile, {"fetchmail_passwords": "one\ntwo\n"}, "fetchmail")

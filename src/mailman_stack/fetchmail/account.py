@@ -40,14 +40,10 @@ class Account:
 def accounts(settings: Settings) -> list[Account]:
     """Every mailbox with its password.
 
-    :raises SettingsError: when there is none, or one that would be filled from itself.
+    :raises SettingsError: when there is none.
     """
     if not settings.fetchmail_mailboxes:
         raise SettingsError(["FETCHMAIL_MAILBOXES: is required"])
-    if settings.fetchmail_quarantine in {one.folder for one in settings.fetchmail_mailboxes}:
-        raise SettingsError(
-            ["FETCHMAIL_QUARANTINE: must not be a folder that mail is fetched from"]
-        )
     passwords = settings.fetchmail_passwords.get_secret_value().split("\n")
     pairs = zip(settings.fetchmail_mailboxes, passwords, strict=True)
     return [
