@@ -51,7 +51,9 @@ def argv(part: str) -> list[str]:
     if part == "lint":
         return ["python", "-m", "scripts.lint"]
     folder = part.partition("-")[0]
-    return ["pytest", f"tests/{folder}", *shlex.split(os.environ.get("ARGS", ""))]
+    # Its tests wait more than they work; each file has containers of its own.
+    workers = ["--numprocesses=4", "--dist=loadfile"] if part == "integration" else []
+    return ["pytest", f"tests/{folder}", *workers, *shlex.split(os.environ.get("ARGS", ""))]
 
 
 def variables(part: str) -> dict[str, str]:

@@ -10,6 +10,12 @@ def test_arguments_reach_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
     assert test.argv("e2e") == ["pytest", "tests/e2e", "-k", "post or list"]
 
 
+def test_integration_tests_run_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARGS", "-x")
+    command = ["pytest", "tests/integration", "--numprocesses=4", "--dist=loadfile", "-x"]
+    assert test.argv("integration") == command
+
+
 def test_a_part_may_name_the_mta_of_its_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ARGS", raising=False)
     monkeypatch.delenv("MTA", raising=False)
