@@ -30,10 +30,10 @@ shell:  ## Open a shell in a service: S=core
 	@docker compose exec $(or $(S),core) bash
 
 mta-config:  ## Print what the host's own MTA needs, with MTA=none and HOST_MTA
-	@docker compose run --rm --no-deps --no-TTY core python -m mailman_stack.show host
+	@docker compose run --rm --no-deps --no-TTY web python -m mailman_stack.show host
 
 sieve:  ## Print the Sieve rule for a mailbox that fetchmail reads
-	@docker compose run --rm --no-deps --no-TTY core python -m mailman_stack.show sieve
+	@docker compose run --rm --no-deps --no-TTY web python -m mailman_stack.show sieve
 
 ##@ Development
 .PHONY: test lint unit integration e2e host uberspace browser settings lock help

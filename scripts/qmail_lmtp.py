@@ -36,9 +36,6 @@ DONE, GO_AHEAD, NEVER = 2, 3, 5
 TIMEOUT_SECONDS = 300
 """For one reply, or for one piece of the message to be taken (RFC 5321 section 4.5.3.2)."""
 
-LONGEST_LINE = 998
-"""Bytes of a line without its end (RFC 5322 section 2.1.1); core refuses mail with longer ones."""
-
 DOUBLE_BOUNCE = b"#@[]"
 """What qmail-send(8) has in place of an envelope sender when it reports a bounce that failed."""
 
@@ -169,15 +166,7 @@ def data(message: Iterable[bytes]) -> Iterator[bytes]:
     """The lines of a message as they follow DATA, without the last dot (RFC 5321 section 4.5.2)."""
     for line in message:
         for text in line.splitlines():
-            for piece in fold(text):
-                yield (b"." if piece.startswith(b".") else b"") + piece + b"\r\n"
-
-
-def fold(line: bytes) -> Iterator[bytes]:
-    """A line in pieces that are short enough, as Postfix makes them (smtp_line_length_limit)."""
-    yield line[:LONGEST_LINE]
-    for start in range(LONGEST_LINE, len(line), LONGEST_LINE - 1):
-        yield b" " + line[start : start + LONGEST_LINE - 1]
+            yield (b"." if text.startswith(b".") else b"") + text + b"\r\n"
 
 
 if __name__ == "__main__":

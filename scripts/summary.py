@@ -42,7 +42,7 @@ Try next: log in, make a list, and send it a message from outside.
 NO_MTA = """
 Mailman is up, without an MTA: mail leaves by {way_out} and comes in by {way_in}.
 
-  web            http://{web}/   for the TLS proxy in front of it, as https://{web_host}/
+  web            http://{web}/   in production for a TLS proxy, as https://{web_host}/
   log in         {admin}, password in {password_file}
 
 `make logs` shows what each part does, `make help` what else there is.
@@ -62,6 +62,8 @@ def text(project: Project) -> str:
         "web_host": setting(project, "SERVE_FROM_DOMAIN") or domains[0],
     }
     if docker_cli.is_off(project["services"]["mta"]):
+        if "catcher" in project["services"]:
+            facts["way_out"] = f"the mail catcher, http://{_joined(project, 'catcher')}/,"
         return NO_MTA.format(way_in=way_in(project), **facts)
     facts["smtp_host"], facts["smtp_port"] = address(project, "mta")
     facts["smtp"] = _joined(project, "mta")

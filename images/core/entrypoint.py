@@ -39,7 +39,10 @@ def move_list_data() -> None:
     """Take the lists' directories along from where version 0.1 had them."""
     old, new = Path("/var/lib/mailman/lists"), Path("/var/lib/mailman/data/lists")
     if old.is_dir() and not new.exists():
-        shutil.copytree(old, new)
+        unfinished = new.with_suffix(".new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.copytree(old, unfinished)
+        unfinished.rename(new)
         shutil.rmtree(old)
 
 

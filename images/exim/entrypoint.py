@@ -1,7 +1,6 @@
 #!/opt/mailman-stack/bin/python
 """Exim: renders exim4.conf, waits for core's list of domains, becomes Exim's daemon."""
 
-import os
 import re
 import shutil
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from mailman_stack import mta, tls
 from mailman_stack.entrypoint import Service, execute
-from mailman_stack.settings import Settings, SettingsError
+from mailman_stack.settings import Settings
 
 HINTS = Path("/var/spool/exim4/db")
 
@@ -25,22 +24,11 @@ def sections(text: str) -> dict[str, str]:
     return parts
 
 
-def certificate(settings: Settings) -> tls.Certificate:
-    """The certificate, which has to be readable: nothing of Exim runs as root."""
-    found = tls.certificate(settings)
-    hidden = [path for path in found if not os.access(path, os.R_OK)]
-    if hidden:
-        raise SettingsError(
-            f"local/tls/{path.name}: must be readable for uid 990" for path in hidden
-        )
-    return found
-
-
 def facts(settings: Settings) -> dict[str, object]:
     return {
         "sections": sections,
         "networks": mta.networks(),
-        "certificate": certificate(settings),
+        "certificate": tls.certificate(settings),
         "authorities": tls.authorities(),
     }
 
@@ -49,7 +37,7 @@ def start(settings: Settings) -> None:
     # Exim may lose them at any time (spec, chapter "Exim utilities"); one that was killed may have
     # damaged them, and after a start nothing shall wait for a remote that was down before.
     shutil.rmtree(HINTS, ignore_errors=True)
-    mta.wait_for_maps(["exim_domains", "lists"])
+    mta.wait_for_maps(settings)
     execute(["exim4", "-bdf", "-qq10s"])(settings)
 
 

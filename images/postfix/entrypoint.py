@@ -15,9 +15,6 @@ READ_ALL = """
 """
 
 
-SUFFIXES = {"lmdb": ".lmdb", "hash": ".db", "regexp": ""}
-
-
 def facts(settings: Settings) -> dict[str, object]:
     return {
         "networks": mta.networks(),
@@ -27,8 +24,7 @@ def facts(settings: Settings) -> dict[str, object]:
 
 
 def start(settings: Settings) -> None:
-    suffix = SUFFIXES[settings.postfix_table_type]
-    mta.wait_for_maps(f"postfix_{name}{suffix}" for name in ("lmtp", "domains", "vmap"))
+    mta.wait_for_maps(settings)
     execute(["postfix", "start-fg"])(settings)
 
 

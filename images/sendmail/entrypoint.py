@@ -11,7 +11,7 @@ from pathlib import Path
 from mailman_stack import mta, tls
 from mailman_stack.entrypoint import Service, execute
 from mailman_stack.relayhost import Relayhost
-from mailman_stack.settings import Settings, SettingsError
+from mailman_stack.settings import Settings
 
 RUN = Path("/run/sendmail")
 RELAYHOST = RUN / "relayhost"
@@ -21,10 +21,7 @@ def private_key(certificate: tls.Certificate) -> Path:
     """A copy that belongs to Sendmail's user and to no one else, as Sendmail demands."""
     copy = RUN / "privkey.pem"
     copy.touch(mode=0o600)
-    try:
-        shutil.copyfile(certificate.key, copy)
-    except PermissionError:
-        raise SettingsError(["local/tls/privkey.pem: must be readable for uid 990"]) from None
+    shutil.copyfile(certificate.key, copy)
     return copy
 
 
@@ -51,7 +48,7 @@ def start_relayhost(settings: Settings) -> None:
 def start(settings: Settings) -> None:
     if settings.smtp_secure_mode != "smtp":
         start_relayhost(settings)
-    mta.wait_for_maps(f"postfix_{name}.db" for name in ("lmtp", "domains", "vmap"))
+    mta.wait_for_maps(settings)
     execute(["/usr/sbin/sendmail", "-bD", "-q2s"])(settings)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from mailman_stack.settings import Settings
+
 MAPS = Path("/var/lib/mailman/data")
 ROUTES = Path("/proc/net/route")
 
@@ -46,9 +48,8 @@ def prefixes(networks: Iterable[str]) -> list[str]:
     return found
 
 
-def wait_for_maps(names: Iterable[str]) -> None:
-    """Core writes its maps before it serves; without them an MTA would defer all mail to lists."""
-    missing = set(names)
+def wait_for_maps(settings: Settings) -> None:
+    """Core writes its maps before it serves; without them, or with old ones, lists are unknown."""
     print("mta: waiting for core's transport maps", flush=True)
-    while missing := {name for name in missing if not (MAPS / name).exists()}:
+    while not (MAPS / settings.written_mark).exists():
         time.sleep(0.1)

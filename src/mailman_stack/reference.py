@@ -73,8 +73,9 @@ def _markdown_lines() -> Iterator[str]:
         quotes.
 
         What no setting covers goes, in the daemon's own language, into a file in `local/`, which
-        the same check reads: `mailman.cfg`, `settings_local.py` (Django), `main.cf` (Postfix). A
-        certificate for the MTA is `local/tls/fullchain.pem` with `local/tls/privkey.pem`.""")
+        the same check reads: `mailman.cfg`, `settings_local.py` (Django), and for the MTA `main.cf`
+        (Postfix), `exim.conf` (Exim) or `sendmail.mc` (Sendmail). A certificate for the MTA is
+        `local/tls/fullchain.pem` with `local/tls/privkey.pem`.""")
     for section in SECTIONS:
         yield f"\n## {section.__doc__}\n"
         yield "| name | default | allowed | meaning |"

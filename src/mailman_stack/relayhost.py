@@ -5,12 +5,12 @@ its mail comes back. Here it finds, on a Unix socket, a relayhost that trusts it
 """
 
 import asyncio
-import ssl
 from asyncio import StreamReader, StreamWriter
 from base64 import b64encode
 from contextlib import suppress
 from pathlib import Path
 
+from mailman_stack import tls
 from mailman_stack.settings import Settings
 
 PATIENCE = 60
@@ -29,9 +29,7 @@ class Relayhost:
 
     def __init__(self, settings: Settings, authorities: Path) -> None:
         self.settings = settings
-        self.tls = ssl.create_default_context(cafile=authorities)
-        # An authority of one's own seldom has every extension that RFC 5280 asks for.
-        self.tls.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        self.tls = tls.context(authorities)
 
     async def listen(self, socket: Path) -> None:
         """Serve for ever."""
@@ -95,8 +93,9 @@ class Relayhost:
         """PLAIN (RFC 4616), or LOGIN, which is all that some know (draft-murchison-sasl-login)."""
         user = self.settings.smtp_host_user
         password = self.settings.smtp_host_password.get_secret_value()
-        mechanisms = [line.split() for line in features.upper().splitlines() if "AUTH" in line]
-        if any("PLAIN" in line for line in mechanisms) or not mechanisms:
+        lines = [line.split() for line in features.upper().splitlines()]
+        mechanisms = [words[1:] for words in lines if words[:1] == ["AUTH"]]
+        if any("PLAIN" in words for words in mechanisms) or not mechanisms:
             await ask(reader, writer, f"AUTH PLAIN {encoded(f'\0{user}\0{password}')}", "235")
         else:
             await ask(reader, writer, "AUTH LOGIN", "334")

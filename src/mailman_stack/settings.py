@@ -206,7 +206,7 @@ class Mailbox(NamedTuple):
         for text in mailbox:
             _one_line(str(text))
         usable = mailbox.user and _DOMAIN.fullmatch(mailbox.host) and parts.password is None
-        if options or not usable or not _HEADER.fullmatch(mailbox.envelope):
+        if options or parts.fragment or not usable or not _HEADER.fullmatch(mailbox.envelope):
             raise ValueError(url)
         if protocol == "pop3" and mailbox.folder != "INBOX":
             raise ValueError(url)
@@ -588,6 +588,12 @@ class Settings(Compose, Data, Web, Core, Fetchmail, Mail, Site):
         return "hash" if self.inbound == "sendmail" else self.postfix_table_type
 
     @property
+    def written_mark(self) -> str:
+        """Name of the file by which core says for whom it has written, and that it is done."""
+        kind = "" if self.inbound == "exim" else f"-{self.table_type}"
+        return f"written-for-{self.inbound}{kind}"
+
+    @property
     def lmtp_address(self) -> tuple[str, str]:
         """Host, an IPv6 address without brackets, and port where that program reaches core."""
         host, _, port = self.lmtp_publish.rpartition(":")
@@ -696,7 +702,8 @@ def _describe(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{name}: is required"
     reason = detail["msg"].removeprefix("Value error, ")
-    shown = name if secret(fields()[name]) else f"{name}={detail['input']!r}"
+    given = re.sub(r"(://[^/\s:@]*):[^@\s]*@", r"\1:…@", repr(detail["input"]))
+    shown = name if secret(fields()[name]) else f"{name}={given}"
     return f"{shown}: {reason[0].lower()}{reason[1:]}"
 
 
@@ -709,6 +716,10 @@ def _contradictions(settings: Settings) -> Iterable[str]:
         yield f"HOST_MTA={settings.host_mta!r}: needs compose.host-mta.yaml in COMPOSE_FILE"
     if settings.lmtp_address[0] in ("0.0.0.0", "::"):  # noqa: S104 - compared
         yield f"LMTP_PUBLISH={settings.lmtp_publish!r}: must be one address, to connect to"
+    name, _, domain = settings.owner.partition("@")
+    if name in ("postmaster", "abuse") and domain in {one.name for one in settings.mail_domains}:
+        setting = "SITE_OWNER" if settings.site_owner else "MAILMAN_ADMIN_EMAIL"
+        yield f"{setting}={settings.owner!r}: must be another: mail to it goes to SITE_OWNER"
     if settings.fetchmail_mailboxes and "fetchmail" not in settings.compose_profiles:
         yield "FETCHMAIL_MAILBOXES: needs COMPOSE_PROFILES=fetchmail"
     if settings.fetchmail_quarantine in {one.folder for one in settings.fetchmail_mailboxes}:
@@ -739,3 +750,5 @@ def _wrong_relayhost_password(settings: Settings, service: str) -> Iterable[str]
         yield "SMTP_HOST_PASSWORD: is required with SMTP_HOST_USER"
     if settings.mta == "none" and not password.isascii():
         yield "SMTP_HOST_PASSWORD: must be ASCII with MTA=none"
+    if settings.mta == "none" and not settings.smtp_host_user.isascii():
+        yield f"SMTP_HOST_USER={settings.smtp_host_user!r}: must be ASCII with MTA=none"

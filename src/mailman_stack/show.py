@@ -1,6 +1,7 @@
 """``python -m mailman_stack.show host``: lines for a program outside of the stack, with its values.
 
-``host`` are those for HOST_MTA, ``sieve`` is the rule for a mailbox that fetchmail reads.
+``host`` are those for HOST_MTA, ``sieve`` is the rule for a mailbox that fetchmail reads. To be run
+as the service web, which is in every network that mail is sent from.
 """
 
 import sys
@@ -28,10 +29,10 @@ def template(what: str, settings: Settings) -> str:
 def main(what: str) -> None:
     """Print the lines; exit with 78 (EX_CONFIG) and the reasons where the settings are wrong."""
     try:
-        settings = load("core")
+        settings = load("web")
         name = template(what, settings)
     except SettingsError as error:
-        fail("core", error.problems)
+        fail("web", error.problems)
     print(
         environment(TEMPLATES).get_template(name).render(settings=settings, networks=mta.networks())
     )

@@ -1,5 +1,7 @@
 """Certificates: the one that the MTA shows, and the authorities that are trusted."""
 
+import os
+import ssl
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -23,11 +25,12 @@ class Certificate(NamedTuple):
 def certificate(settings: Settings) -> Certificate:
     """The operator's certificate, or one that is generated once, for opportunistic TLS.
 
-    :raises SettingsError: when the operator gave only half of one.
+    :raises SettingsError: when the operator gave only half of one, or one that cannot be read.
     """
     given = Certificate(GIVEN / "privkey.pem", GIVEN / "fullchain.pem")
     missing = [path.name for path in given if not path.exists()]
     if not missing:
+        _must_be_readable(*given)
         return given
     if len(missing) == 1:
         raise SettingsError([f"local/tls/{missing[0]}: is missing beside the other file"])
@@ -45,10 +48,31 @@ def _generate(certificate: Certificate, hostname: str) -> None:
     subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
 
 
+def _must_be_readable(*paths: Path) -> None:
+    hidden = [path for path in paths if not os.access(path, os.R_OK)]
+    if hidden:
+        uid = os.getuid()
+        raise SettingsError(
+            f"local/tls/{path.name}: must be readable for uid {uid}" for path in hidden
+        )
+
+
 def authorities() -> Path:
-    """A PEM file of the authorities to trust: Debian's, and the operator's own beside them."""
+    """A PEM file of the authorities to trust: Debian's, and the operator's own beside them.
+
+    :raises SettingsError: when the operator's cannot be read.
+    """
     own = GIVEN / "authorities.pem"
     if not own.is_file():
         return SYSTEM_AUTHORITIES
+    _must_be_readable(own)
     ALL_AUTHORITIES.write_bytes(SYSTEM_AUTHORITIES.read_bytes() + b"\n" + own.read_bytes())
     return ALL_AUTHORITIES
+
+
+def context(authorities: Path) -> ssl.SSLContext:
+    """For a client: the server has to prove its name by one of these authorities (a PEM file)."""
+    verified = ssl.create_default_context(cafile=authorities)
+    # An authority of one's own seldom has every extension that RFC 5280 asks for.
+    verified.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return verified

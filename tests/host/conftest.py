@@ -93,7 +93,8 @@ def as_root(folder: Path, script: str) -> None:
 def configure(stack: Stack, program: str) -> None:
     """Do as the printed lines say, beside what the host's administrator has done, and start it."""
     on_host(stack, OWN[program])
-    for path, lines in parts(stack.exec("core", "python", "-m", "mailman_stack.show", "host")):
+    show = ("run", "--rm", "--no-deps", "--no-TTY", "web", "python", "-m", "mailman_stack.show")
+    for path, lines in parts(stack.compose(*show, "host").stdout):
         on_host(stack, f"cat >>{path}", stdin=lines)
     on_host(stack, START[program])
 

@@ -36,6 +36,7 @@ def test_every_address_of_a_list_is_accepted_and_no_other(
     names = ["ant", *(f"ant-{sub}" for sub in SUBADDRESSES)]
     names += ["ant-bounces+anne=example.org", "ant-confirm+1234567890"]
     wait.until("the list is known", lambda: rcpt(stack, mailing_list.fqdn_listname) == 250, 2)
+    names += ["postmaster", "abuse"]
     codes = {name: rcpt(stack, f"{name}@{DOMAIN}") for name in names}
     assert codes == dict.fromkeys(names, 250)
     assert rcpt(stack, f"nobody@{DOMAIN}") == 550

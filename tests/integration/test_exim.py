@@ -52,6 +52,7 @@ mkdir -p lists/ant.lists.example.com
 echo 'lists.example.com: lists.example.com' >domains
 echo 'alias.example.com: lists.example.com' >>domains
 mv domains exim_domains
+touch written-for-exim
 """
 
 

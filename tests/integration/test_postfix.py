@@ -45,6 +45,7 @@ def write_tables(mta: Container, type_: str, *lists: str) -> None:
     for name, text in tables.items():
         write = f"path={MAPS}/postfix_{name}; cat >$path.new; mv $path.new $path; {index}"
         mta.exec("sh", "-ec", write, stdin=text)
+    mta.exec("touch", f"{MAPS}/written-for-postfix-{type_}")
 
 
 def key(type_: str, text: str) -> str:

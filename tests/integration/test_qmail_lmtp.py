@@ -1,4 +1,4 @@
-"""The helper for .qmail files and Mailman's own LMTP server, inside core's image."""
+"""The helper for .qmail files and core's LMTP server, inside its image."""
 
 import json
 from typing import Any
@@ -19,8 +19,7 @@ CASES: dict[str, tuple[str, str]] = {
     "dots": ("ant", "one\n.\n..\n.three\n"),
     "8-bit": ("ant", "\xe9\xe8\x00\xff\n"),
     "no-last-line-end": ("ant", "end"),
-    "long-line": ("ant", "x" * 998 + "\n"),
-    "longer-line": ("ant", "#" * 5000 + "\n"),
+    "long-line": ("ant", "x" * 100_000 + "\n"),
     "owner": ("ant-owner", "Hello\n"),
     "bounce": ("ant-bounces+bart=example.org", "Hello\n"),
     "confirm": ("ant-confirm+0123", "Hello\n"),
@@ -65,11 +64,6 @@ def test_core_has_the_message_as_it_was_sent(answers: dict[str, Any], case: str)
     assert body.removesuffix("\n") == text.removesuffix("\n")
 
 
-def test_core_takes_a_message_with_too_long_a_line(answers: dict[str, Any]) -> None:
-    ((_queue, _list_id, message),) = answers["longer-line"]["queued"]
-    assert message.count("#") == 5000
-
-
 @pytest.mark.parametrize(
     ("case", "queue"), [("owner", "in"), ("bounce", "bounces"), ("confirm", "command")]
 )
@@ -81,4 +75,4 @@ def test_a_sub_address_reaches_its_queue(answers: dict[str, Any], case: str, que
 def test_an_unknown_list_is_refused_for_good(answers: dict[str, Any]) -> None:
     assert answers["unknown"]["code"] == 100
     assert answers["unknown"]["queued"] == []
-    assert "550 Requested action not taken: mailbox unavailable" in answers["unknown"]["said"]
+    assert "550 5.1.1 there is no such list" in answers["unknown"]["said"]

@@ -31,6 +31,7 @@ cat >postfix_lmtp
 echo 'lists.example.com lists.example.com' >postfix_domains
 : >postfix_vmap
 postmap hash:postfix_lmtp hash:postfix_domains hash:postfix_vmap
+touch written-for-sendmail-hash
 """
 
 

@@ -58,6 +58,7 @@ echo '{DOMAIN} {DOMAIN}' >postfix_domains
 echo '{DOMAIN}: {DOMAIN}' >exim_domains
 : >postfix_vmap
 for type in lmdb hash; do postmap $type:postfix_lmtp $type:postfix_domains $type:postfix_vmap; done
+touch written-for-postfix-lmdb written-for-exim written-for-sendmail-hash
 """
 
 SUBMIT = """

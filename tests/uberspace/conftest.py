@@ -55,7 +55,7 @@ def prepare(directory: Path) -> None:
 def sieve(stack: Stack) -> str:
     """The rule that `make sieve` prints for the provider's web page."""
     show = ("python", "-m", "mailman_stack.show", "sieve")
-    return stack.compose("run", "--rm", "--no-deps", "--no-TTY", "core", *show).stdout
+    return stack.compose("run", "--rm", "--no-deps", "--no-TTY", "web", *show).stdout
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,8 @@ TESTS = {
     for path in (ROOT / "tests").rglob("test_*.py")
     for name in [path.stem, *re.findall(r"(?m)^def (test_\w+)", path.read_text())]
 }
+VOLUMES = set(re.findall(r"(?m)^  ([\w-]+):$",
+                         (ROOT / "compose.yaml").read_text().split("\nvolumes:\n")[1]))  # fmt: skip
 SECRETS = {name.lower() for name, field in fields().items() if secret(field)}
 
 # Names in capitals that are no settings: variables of the scripts and of others, prefixes.
@@ -116,7 +118,7 @@ def services_named(line: str) -> Iterator[str]:
     if not call:
         return
     words = [word for word in shlex.split(call[2].replace("'", "").replace('"', "").rstrip("\\"))
-             if not word.startswith("-") and not re.fullmatch(r"\d+h", word)]  # fmt: skip
+             if not word.startswith(("-", "$")) and not re.fullmatch(r"\d+h", word)]  # fmt: skip
     yield from words[:1] if call[1] == "exec" else words
 
 
@@ -129,6 +131,18 @@ def test_the_services_are_those_of_compose() -> None:
 def test_a_service_exists(path: Path) -> None:
     named = {service for line in lines_of_code(path) for service in services_named(line)}
     assert named <= SERVICES
+
+
+@each_document
+def test_a_volume_exists(path: Path) -> None:
+    """But for the changelog, which also names those that are no more."""
+    if path.name == "CHANGELOG.md":
+        return
+    text = path.read_text()
+    code = "\n".join(lines_of_code(path))
+    named = re.findall(r"(?<![\w./-])(?:mailman-stack_)?([a-z]+-(?:data|queue|tls))\b", code)
+    named += re.findall(r"\bmailman-stack_([a-z][a-z-]*)", text)
+    assert {*named} <= VOLUMES
 
 
 @each_document

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailman_stack.fetchmail import gateway
+from mailman_stack.fetchmail import gateway, session
 from mailman_stack.fetchmail.account import Account, accounts, folder, quoted
-from mailman_stack.fetchmail.quarantine import Journal, Quarantine, Refusal
+from mailman_stack.fetchmail.quarantine import Journal, Quarantine, Refusal, unmarked
 from mailman_stack.fetchmail.report import message
 from mailman_stack.settings import Mailbox, SettingsError
 from tests.unit.loading import loaded
 
 SITE = {"MAIL_DOMAINS": "lists.example.com", "MAILMAN_ADMIN_EMAIL": "admin@example.org"}
+TLS = ssl.create_default_context()
 
 
 def account(options: str = "", scheme: str = "imaps") -> Account:
@@ -117,7 +119,7 @@ class Recorder(gateway.Gateway):
 
 @contextmanager
 def recorder(tmp_path: Path) -> Iterator[Recorder]:
-    with Recorder(account(), Quarantine("postmaster@lists.example.com", tmp_path)) as server:
+    with Recorder(account(), Quarantine("postmaster@lists.example.com", TLS, tmp_path)) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -168,6 +170,47 @@ def test_core_out_of_reach_is_a_deferral(monkeypatch: pytest.MonkeyPatch) -> Non
     assert gateway.hand_over("a@x.example", "b@x.example", b".\r\n").code == 451
 
 
+# -- Sessions
+
+
+class Paused(Exception):  # noqa: N818 - no error
+    """The session is followed by a pause."""
+
+
+@pytest.mark.parametrize(
+    ("commands", "deferral"),
+    [(["IDLE", "IDLE", "NOOP"], ""), (["NOOP"], ""), (["IDLE"], "451 not now")],
+    ids=["after-silence-there-is-none", "without-idle", "where-mail-waits"],
+)
+def test_pauses_between_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, commands: list[str], deferral: str
+) -> None:
+    def run(fetchmail: session.Fetchmail) -> tuple[str, bool]:
+        """Have a program in fetchmail's place say the next command, and wait."""
+        server.deferral = deferral
+        said = f"fetchmail: IMAP> A0001 {left.pop(0)}"
+        fetchmail.command = ["sh", "-c", f"echo '{said}'; exec sleep 60"]
+        return run_really(fetchmail)
+
+    def pause(seconds: float) -> None:
+        assert seconds == 3600
+        raise Paused
+
+    left = [*commands]
+    run_really = session.Fetchmail.run
+    monkeypatch.setattr(session.Fetchmail, "run", run)
+    monkeypatch.setattr(session, "LONGEST_IDLE", 0.1)
+    monkeypatch.setattr(session, "RUN", tmp_path)
+    monkeypatch.setattr(session, "STATES", tmp_path / "state")
+    monkeypatch.setattr("time.sleep", pause)
+    session.STATES.mkdir()
+    with recorder(tmp_path) as server, socket.create_server(("127.0.0.1", 0)) as core:
+        monkeypatch.setattr(session, "CORE", core.getsockname())
+        with pytest.raises(Paused):
+            session.fetch(server.account, server, 3600)
+    assert left == []
+
+
 # -- Quarantine and reports
 
 
@@ -182,7 +225,7 @@ def test_the_journal_tells_each_entry_once(tmp_path: Path) -> None:
 
 
 def test_a_message_is_kept_once_in_the_maildir(tmp_path: Path) -> None:
-    quarantine = Quarantine("postmaster@lists.example.com", tmp_path)
+    quarantine = Quarantine("postmaster@lists.example.com", TLS, tmp_path)
     refusal = Refusal(account(scheme="pop3s"), "a@x", "ant@y", "Grüße", "550 no\u00e4")
     for _ in range(2):
         quarantine.keep(refusal, b"Subject: x\r\n\r\nHello.\r\n")
@@ -194,8 +237,27 @@ def test_a_message_is_kept_once_in_the_maildir(tmp_path: Path) -> None:
     assert len(quarantine.journal.unreported()) == 1
 
 
+def test_marks_of_quarantine_are_taken_off_as_often_as_they_were_put_on() -> None:
+    marks = b"X-Quarantine-Id: %s\r\nX-Quarantine-Recipient:%s\r\nX-Quarantine-Reason: 550\r\n"
+    original = b"Delivered-To: x\r\nX-Quarantine-Reason: forged\r\n\r\n"
+    once, twice = marks % (b"a" * 64, b""), marks % (b"b" * 64, b" ant@x\xe4")
+    for put_on in (b"", once, twice + once):
+        assert unmarked(put_on + original) == original
+
+
+def test_what_is_moved_back_and_refused_again_is_kept_again(tmp_path: Path) -> None:
+    quarantine = Quarantine("postmaster@lists.example.com", TLS, tmp_path)
+    refusal = Refusal(account(scheme="pop3s"), "a@x", "ant@y", "Hello", "550")
+    quarantine.keep(refusal, b"A: b\r\n\r\n")
+    (first,) = (tmp_path / "quarantine" / "new").iterdir()
+    _return_path, _, moved_back = first.read_bytes().partition(b"\r\n")
+    quarantine.keep(refusal, moved_back)
+    (second,) = set((tmp_path / "quarantine" / "new").iterdir()) - {first}
+    assert unmarked(second.read_bytes().partition(b"\r\n")[2]) == b"A: b\r\n\r\n"
+
+
 def test_a_bounce_of_a_report_is_not_reported(tmp_path: Path) -> None:
-    quarantine = Quarantine("postmaster@lists.example.com", tmp_path)
+    quarantine = Quarantine("postmaster@lists.example.com", TLS, tmp_path)
     to = "postmaster@lists.example.com"
     quarantine.keep(Refusal(account(scheme="pop3s"), "", to, "Failed", "550"), b"A: b\r\n\r\n")
     assert len(list((tmp_path / "quarantine" / "new").iterdir())) == 1

@@ -95,7 +95,10 @@ def test_what_follows_the_login_is_between_the_two(
 
 def test_a_relayhost_may_know_only_the_older_login(tmp_path: Path, certificate: Path) -> None:
     user, password = (b64encode(part.encode()).decode() for part in (USER, PASSWORD))
-    replies = {"EHLO": "250-relay\r\n250 AUTH LOGIN XOAUTH2", "AUTH": "334 VXNlcm5hbWU6"}
+    replies = {
+        "EHLO": "250-auth.example PLAIN\r\n250 auth LOGIN XOAUTH2",
+        "AUTH": "334 VXNlcm5hbWU6",
+    }
     replies |= {user: "334 UGFzc3dvcmQ6", password: "235 welcome"}
     answers, told = converse(tmp_path, certificate, replies, mode="smtps")
     assert answers == ["220 relayhost ESMTP"]

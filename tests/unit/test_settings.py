@@ -127,6 +127,19 @@ def test_a_wrong_value_is_named_with_what_is_allowed(name: str, value: str, reas
             "SMTP_HOST_PASSWORD: is required with SMTP_HOST_USER",
         ),
         ({"MTA": "none"}, "SMTP_HOST: is required with MTA=none"),
+        (
+            {
+                "MTA": "none",
+                "SMTP_HOST": "m.example",
+                "SMTP_SECURE_MODE": "smtps",
+                "SMTP_HOST_USER": "mé",
+            },
+            "SMTP_HOST_USER='mé': must be ASCII with MTA=none",
+        ),
+        (
+            {"SITE_OWNER": "abuse@lists.example.com"},
+            "SITE_OWNER='abuse@lists.example.com': must be another: mail to it goes to SITE_OWNER",
+        ),
         ({"HOST_MTA": "exim"}, "HOST_MTA='exim': needs MTA=none"),
         (
             {"MTA": "none", "HOST_MTA": "exim"},
@@ -475,11 +488,13 @@ def test_a_mailbox(url: str, mailbox: tuple[object, ...]) -> None:
         "imaps://me@mail.example?envelope=a%20b",
         "imaps://me%0a@mail.example",
         "imaps://me@mail.example/%ff",
+        "imaps://me@mail.example/a#b",
         "pop3s://me@mail.example/Mailman",
     ],
 )
 def test_a_wrong_mailbox_is_refused(url: str) -> None:
     (problem,) = problems({"FETCHMAIL_MAILBOXES": url})
+    assert "password" not in problem
     assert "must be mailboxes, separated by spaces, each as imaps://user@host[:port]" in problem
 
 

@@ -37,6 +37,7 @@ log = logging.getLogger("mailman.runner")
 
 HOUR = 3600
 
+KNOWN = "250 2.1.5 there is such a list"
 TAKEN = "250 2.0.0 queued"
 UNKNOWN = "550 5.1.1 there is no such list"
 DEFECTIVE = "554 5.6.0 the message's MIME structure is broken"
@@ -115,7 +116,7 @@ class Handler:
             return UNKNOWN
         envelope.rcpt_tos.append(to)
         envelope.rcpt_options.extend(options)
-        return TAKEN
+        return KNOWN
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's
         self, _server: SMTP, _session: Session, envelope: Envelope
@@ -124,6 +125,11 @@ class Handler:
         received = now()
         replies = [self._deliver(envelope, to, received) for to in envelope.rcpt_tos]
         return "\r\n".join(replies)
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Answer whatever goes wrong elsewhere; aiosmtpd would say 500 and what it was."""
+        log.error("lmtp: in the conversation", exc_info=error)
+        return TROUBLE
 
     def _deliver(self, envelope: Envelope, to: str, received: datetime) -> str:
         try:

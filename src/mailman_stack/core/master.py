@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import NoReturn
 
 import setproctitle
+import zope.event
 from lazr.config import as_boolean
 from mailman.bin import master
 from mailman.bin.runner import make_runner
 from mailman.config import config
+from mailman.config.config import external_configuration
 from mailman.core.initialize import initialize_2, initialize_3
 from mailman.database.transaction import transaction
-from mailman.interfaces.domain import IDomainManager
+from mailman.interfaces.domain import DomainDeletedEvent, IDomainManager
 from mailman.utilities.modules import call_name, find_name
 from zope.component import getUtility
 
@@ -78,8 +80,21 @@ def add_domains(names: list[str]) -> None:
 
 
 def write_maps() -> None:
-    """Bring the transport maps up to date: lists may have changed while core was down."""
+    """Bring up to date what the MTA reads: lists may have changed while core was down.
+
+    The mark tells an MTA that this was written for it, and is no leftover of another's.
+    """
     call_name(config.mta.incoming).regenerate()
+    name = external_configuration(config.mta.configuration)["stack"]["mark"]
+    for old in Path(config.DATA_DIR).glob("written-for-*"):
+        old.unlink()
+    Path(config.DATA_DIR, name).touch()
+
+
+def follow_domains(event: object) -> None:
+    """Upstream tells nobody of the lists that go with a domain which is removed."""
+    if isinstance(event, DomainDeletedEvent):
+        call_name(config.mta.incoming).regenerate()
 
 
 def load_runners() -> None:
@@ -95,6 +110,7 @@ def run(domains: list[str]) -> None:
     initialize_3()
     add_domains(domains)
     write_maps()
+    zope.event.subscribers.append(follow_domains)
     load_runners()
     RUNNERS.mkdir()
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's, six lines a connection

@@ -1,6 +1,7 @@
 """What core writes for the MTA: ``[mta] incoming:`` of mailman.cfg."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -39,6 +40,14 @@ class PostfixMaps(postfix.LMTP):
         with readable_by_the_mta():
             super().regenerate(directory)
 
+    def _decorate(self, name: str) -> str:
+        """In a regexp table what follows a + is part of every address, as it is in the others."""
+        key: str = super()._decorate(name)
+        if self.transport_file_type != "regex" or "(" in key:
+            return key
+        # Longer than upstream's columns leave room for: with a space of its own.
+        return key.replace("@", "(\\+.*)?@") + " "
+
     def _generate_lmtp_file(self, fp: TextIO) -> None:
         """Name the address where the MTA reaches core; it need not be where core listens."""
         text = StringIO()
@@ -65,10 +74,18 @@ class EximLists(exim4.LMTP):
     """Exim finds a list by its directory; only the domains have to be told (lsearch, spec 9.3)."""
 
     def regenerate(self, directory: str | None = None) -> None:
-        """Give each list its directory, as it may have come from a backup without one."""
+        """Have a directory for each list, and for no other, whatever a backup has brought.
+
+        What belongs to no list is kept under a name that is no address's: the database may be the
+        wrong one.
+        """
+        lists = set(getUtility(IListManager).list_ids)
         with readable_by_the_mta():
-            for list_id in getUtility(IListManager).list_ids:
+            for list_id in lists:
                 Path(config.LIST_DATA_DIR, list_id).mkdir(parents=True, exist_ok=True)
+        for path in Path(config.LIST_DATA_DIR).iterdir():
+            if path.name not in lists and "~" not in path.name:
+                path.rename(path.with_name(f"{path.name}~{time.time():.0f}"))
         self._write_domains(directory or config.DATA_DIR)
 
     def create(self, _mlist: object) -> None:

@@ -7,6 +7,7 @@ answered as before, and not queued again.
 
 import hashlib
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,5 +58,7 @@ class Inbox:
         before = time.time() - KEPT_SECONDS
         for directory in (self._known, Path(self._staging.queue_directory)):
             for path in directory.iterdir():
-                if path.stat().st_mtime < before:
-                    path.unlink()
+                # What is being queued at this moment is renamed.
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before:
+                        path.unlink()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from mailman_stack.fetchmail.account import Account
 from mailman_stack.fetchmail.log import log
-from mailman_stack.fetchmail.quarantine import Quarantine, Refusal
+from mailman_stack.fetchmail.quarantine import Quarantine, Refusal, unmarked
 
 CORE = ("core", 8024)
 # Core answers in well under a second; its own timeout for a client is five minutes.
@@ -111,7 +111,8 @@ class Gateway(socketserver.ThreadingTCPServer):
         takes no message twice for the same recipient.
         """
         names = recipients(stuffed, self.account)
-        replies = {name: hand_over(sender, name, stuffed) for name in names}
+        original = unmarked(stuffed)
+        replies = {name: hand_over(sender, name, original) for name in names}
         refused = {name: reply for name, reply in replies.items() if reply.kind == "5"}
         for reply in replies.values():
             if reply.kind not in "25":

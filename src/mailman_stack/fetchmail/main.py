@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from mailman_stack import tls
 from mailman_stack.fetchmail.account import accounts
 from mailman_stack.fetchmail.gateway import Gateway
 from mailman_stack.fetchmail.quarantine import Quarantine
@@ -21,7 +22,8 @@ def start(settings: Settings) -> None:
     """
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     STATES.mkdir(exist_ok=True)
-    quarantine = Quarantine(settings.sender)
+    trusted = tls.context(tls.authorities())
+    quarantine = Quarantine(settings.sender, trusted)
     dead: queue.Queue[BaseException] = queue.Queue()
 
     def run(job: Callable[..., None], *arguments: object) -> None:
@@ -37,5 +39,5 @@ def start(settings: Settings) -> None:
         gateway = Gateway(account, quarantine)
         run(gateway.serve_forever)
         run(fetch, account, gateway, settings.fetchmail_interval)
-    run(report, settings, quarantine)
+    run(report, settings, quarantine, trusted)
     raise dead.get()

@@ -6,6 +6,7 @@ again, as something was killed before it could be deleted, is neither kept nor t
 
 import imaplib
 import os
+import re
 import sqlite3
 import ssl
 import threading
@@ -22,6 +23,10 @@ from mailman_stack.fetchmail.account import Account, folder
 DATA = Path("/var/lib/fetchmail")
 REMEMBERED = 90 * 86400  # seconds
 TIMEOUT = 60
+_MARKS = re.compile(
+    rb"(?:X-Quarantine-Id: [0-9a-f]{64}\r\n"
+    rb"X-Quarantine-Recipient:.*\r\nX-Quarantine-Reason:.*\r\n)+"
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS kept (
     id TEXT PRIMARY KEY, time INTEGER NOT NULL, entry TEXT NOT NULL, reported INTEGER NOT NULL
@@ -85,15 +90,18 @@ class Journal:
 class Quarantine:
     """Keeps messages; ``news`` is set for whoever reports them."""
 
-    def __init__(self, sender: str, data: Path = DATA) -> None:
+    def __init__(self, sender: str, tls: ssl.SSLContext, data: Path = DATA) -> None:
         self.sender = sender
         """Of the reports. What bounces to it is kept, and not reported, which would bounce too."""
+        self.tls = tls
         self.journal = Journal(data / "journal.sqlite")
         self.maildir = data / "quarantine"
         self.news = threading.Event()
 
     def keep(self, refusal: Refusal, content: bytes) -> str:
         """Keep a message, once, and return where.
+
+        What was moved back and is refused again has its marks, and so is another message.
 
         :raises OSError: when it cannot be kept now.
         """
@@ -105,13 +113,23 @@ class Quarantine:
         if not self.journal.knows(name):
             marked = _headers(refusal, name) + content
             if account.idles:
-                _append(account, name, marked)
+                _append(account, self.tls, name, marked)
             else:
                 _write(self.maildir, name, marked)
             bounce = not refusal.sender and refusal.recipients == self.sender
             self.journal.add(name, _entry(refusal, place), reported=bounce)
             self.news.set()
         return place
+
+
+def unmarked(content: bytes) -> bytes:
+    """A message that was moved back, as often as it was, the way it came first.
+
+    Of ``_headers`` fetchmail has taken Return-Path. By the same bytes core knows for which
+    recipients it has taken the message already.
+    """
+    marks = _MARKS.match(content)
+    return content[marks.end() :] if marks else content
 
 
 def _headers(refusal: Refusal, name: str) -> bytes:
@@ -147,11 +165,11 @@ def _write(maildir: Path, name: str, content: bytes) -> None:
     file.rename(maildir / "new" / name)
 
 
-def _append(account: Account, name: str, content: bytes) -> None:
+def _append(account: Account, tls: ssl.SSLContext, name: str, content: bytes) -> None:
     """Put a message into the folder of the mailbox, unless it is there."""
     target = f'"{folder(account.quarantine)}"'
     try:
-        with _login(account) as imap:
+        with _login(account, tls) as imap:
             if imap.select(target, readonly=True)[0] != "OK":
                 _succeed(imap.create(target))
                 imap.subscribe(target)
@@ -163,19 +181,16 @@ def _append(account: Account, name: str, content: bytes) -> None:
         raise OSError(str(error)) from error
 
 
-def _login(account: Account) -> imaplib.IMAP4:
+def _login(account: Account, tls: ssl.SSLContext) -> imaplib.IMAP4:
     """Open a session by TLS; PLAIN (RFC 4616) takes any character in a password."""
     mailbox = account.mailbox
-    context = ssl.create_default_context()
-    # As strict as fetchmail, so that what it accepts is accepted here.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if mailbox.tls == "smtps":
         imap: imaplib.IMAP4 = imaplib.IMAP4_SSL(
-            mailbox.host, mailbox.port, ssl_context=context, timeout=TIMEOUT
+            mailbox.host, mailbox.port, ssl_context=tls, timeout=TIMEOUT
         )
     else:
         imap = imaplib.IMAP4(mailbox.host, mailbox.port, timeout=TIMEOUT)
-        imap.starttls(context)
+        imap.starttls(tls)
     imap.authenticate("PLAIN", lambda _: f"\0{mailbox.user}\0{account.password}".encode())
     return imap
 

@@ -23,14 +23,14 @@ back to the one that is fetched; delete the others.
 """
 
 
-def report(settings: Settings, quarantine: Quarantine) -> None:
+def report(settings: Settings, quarantine: Quarantine, tls: ssl.SSLContext) -> None:
     """Send reports whenever there is something to tell; never returns."""
     while True:
         quarantine.news.clear()
         entries = quarantine.journal.unreported()
         if not entries:
             quarantine.news.wait()
-        elif _send(settings, entries):
+        elif _send(settings, tls, entries):
             quarantine.journal.report(list(entries))
             time.sleep(PAUSE)
         else:
@@ -53,18 +53,17 @@ def message(settings: Settings, entries: dict[str, str]) -> EmailMessage:
     return mail
 
 
-def _send(settings: Settings, entries: dict[str, str]) -> bool:
+def _send(settings: Settings, tls: ssl.SSLContext, entries: dict[str, str]) -> bool:
     submission = settings.submission
     where = (submission.host, submission.port)
-    context = ssl.create_default_context()
     try:
         with (
-            smtplib.SMTP_SSL(*where, context=context, timeout=TIMEOUT)
+            smtplib.SMTP_SSL(*where, context=tls, timeout=TIMEOUT)
             if submission.secure_mode == "smtps"
             else smtplib.SMTP(*where, timeout=TIMEOUT)
         ) as smtp:
             if submission.secure_mode == "starttls":
-                smtp.starttls(context=context)
+                smtp.starttls(context=tls)
             if submission.user:
                 smtp.login(submission.user, submission.password)
             smtp.send_message(message(settings, entries))

@@ -31,18 +31,21 @@ def fetch(account: Account, gateway: Gateway, interval: int) -> None:
     """Hold one session after the other; never returns.
 
     Between two there are ``interval`` seconds, or more and more, up to an hour, where a person has
-    to mend something: a wrong password, tried often, locks the account.
+    to mend something: a wrong password, tried often, locks the account. There are none after a
+    session that waited for mail and was ended only as it had been silent for long.
     """
     pause = interval
     while True:
         _wait_for_core(account)
         gateway.deferral = ""
-        trouble, hopeless = Fetchmail(account).run()
+        session = Fetchmail(account)
+        trouble, hopeless = session.run()
         _set_state(account, trouble or gateway.deferral)
         pause = min(2 * pause, LONGEST_PAUSE) if hopeless else interval
         if trouble:
             log(account, f"{trouble}; tried again in {pause} s")
-        time.sleep(pause)
+        if session.ended_at != "IDLE" or gateway.deferral:
+            time.sleep(pause)
 
 
 def _wait_for_core(account: Account) -> None:
@@ -82,7 +85,8 @@ class Fetchmail:
             account.label,
         ]
         self.errors: list[str] = []
-        self.ended = False
+        self.ended_at = ""
+        """The command of IMAP after which it was ended here, if it was."""
 
     def run(self) -> tuple[str, bool]:
         """Return what went wrong, if anything, and whether a person has to mend it."""
@@ -98,7 +102,7 @@ class Fetchmail:
             collector.start()
             self._watch(process)
             collector.join()
-        if self.ended or process.returncode in (0, 1):
+        if self.ended_at or process.returncode in (0, 1):
             return "", False
         return _explain(process.returncode, self.errors)
 
@@ -110,7 +114,7 @@ class Fetchmail:
 
     def _watch(self, process: subprocess.Popen[str]) -> None:
         """End it where it would wait too long: what it says to the server tells when it waits."""
-        timer = threading.Timer(LONGEST_IDLE, self._end, [process])
+        timer = threading.Timer(LONGEST_IDLE, self._end, [process, "IDLE"])
         for line in process.stdout or ():
             if line.startswith("skipping message"):  # larger than the limit
                 log(self.account, line.strip())
@@ -121,15 +125,15 @@ class Fetchmail:
             if command[1] in ("IDLE", "NOOP"):
                 _set_state(self.account, "")
             if command[1] == "IDLE":
-                timer = threading.Timer(LONGEST_IDLE, self._end, [process])
+                timer = threading.Timer(LONGEST_IDLE, self._end, [process, "IDLE"])
                 timer.daemon = True
                 timer.start()
             elif command[1] == "NOOP":  # no IDLE there: it would ask every 28 seconds
-                self._end(process)
+                self._end(process, "NOOP")
         timer.cancel()
 
-    def _end(self, process: subprocess.Popen[str]) -> None:
-        self.ended = True
+    def _end(self, process: subprocess.Popen[str], command: str) -> None:
+        self.ended_at = command
         process.terminate()
 
 

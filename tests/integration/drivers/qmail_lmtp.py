@@ -1,4 +1,4 @@
-"""Inside core's image: what Mailman's own LMTP server makes of mail that qmail-lmtp hands it.
+"""Inside core's image: what its LMTP server makes of mail that qmail-lmtp hands it.
 
 Each line of standard input is {"environment": {NAME: value}, "message": text} as JSON, each line of
 output {"code": exit code, "said": text, "queued": [[queue, list, message], ...]}. The characters of
@@ -17,8 +17,10 @@ from mailman.config import config
 from mailman.core.initialize import initialize
 from mailman.database.transaction import transaction
 from mailman.interfaces.domain import IDomainManager
-from mailman.runners.lmtp import LMTPController, LMTPHandler
 from zope.component import getUtility
+
+from mailman_stack.core.lmtp import Controller, Handler
+from mailman_stack.core.once import Inbox
 
 CONFIG = """
 [mailman]
@@ -58,7 +60,8 @@ if __name__ == "__main__":
     with transaction():
         getUtility(IDomainManager).add("lists.example.com")
         create_list("ant@lists.example.com")
-    server = LMTPController(LMTPHandler(), hostname="127.0.0.1", port=8024)
+    inbox = Inbox(Path(config.VAR_DIR, "lmtp"))
+    server = Controller(Handler(inbox), hostname="127.0.0.1", port=8024)
     server.start()
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line))), flush=True)
