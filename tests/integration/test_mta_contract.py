@@ -5,7 +5,10 @@ Its way out is in test_outgoing.py; what needs Mailman's core and its own tables
 
 import re
 import smtplib
+import ssl
+import subprocess
 from email.message import EmailMessage
+from pathlib import Path
 
 import pytest
 
@@ -337,3 +340,44 @@ def test_a_conversation_begins_at_once(world: World, mta: Container) -> None:
     """No look-up and no question to the client comes first."""
     with smtplib.SMTP(world.address(mta), 25, timeout=1) as smtp:
         assert smtp.noop()[0] == 250
+
+
+# -- The certificate
+
+
+def presented(world: World, mta: Container, authorities: Path | None = None) -> bytes:
+    """The certificate that is shown in STARTTLS, checked if there are authorities."""
+    context = ssl.create_default_context(cafile=authorities)
+    if authorities is None:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    with world.stranger(mta) as smtp:
+        smtp._host = "mail.example.com"  # type: ignore[attr-defined]  # the name to check
+        smtp.starttls(context=context)
+        assert isinstance(smtp.sock, ssl.SSLSocket)
+        certificate = smtp.sock.getpeercert(binary_form=True)
+    assert certificate
+    return certificate
+
+
+def test_a_certificate_is_generated_once(world: World, program: Program) -> None:
+    with world.mta(program) as mta:
+        first = presented(world, mta)
+        mta.restart()
+        wait_answering(mta)
+        assert presented(world, mta) == first
+
+
+def test_a_given_certificate_is_shown(world: World, program: Program, tmp_path: Path) -> None:
+    key, chain = tmp_path / "privkey.pem", tmp_path / "fullchain.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", "/CN=mail.example.com", "-keyout", key, "-out", chain),
+            *("-addext", "subjectAltName=DNS:mail.example.com"),
+        ],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    local = {f"tls/{path.name}": path.read_text() for path in (key, chain)}
+    with world.mta(program, local=local) as mta:
+        assert presented(world, mta, chain) == ssl.PEM_cert_to_DER_cert(chain.read_text())

@@ -1,10 +1,7 @@
 """The Postfix image by itself: what it refuses, what Postfix makes of the settings, its TLS."""
 
 import smtplib
-import ssl
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -243,51 +240,8 @@ def test_the_host_cannot_use_cores_listener(mta: Container) -> None:
         assert smtp.rcpt("someone@elsewhere.example")[0] == 554
 
 
-# -- TLS
-
-
 @pytest.fixture
 def connected(mta: Container) -> Iterator[smtplib.SMTP]:
     with smtplib.SMTP(mta.address, 25, timeout=30) as smtp:
         smtp.ehlo("outside.example.net")
         yield smtp
-
-
-def presented(mta: Container, authorities: Path | None = None) -> bytes:
-    """The certificate that Postfix shows in STARTTLS, checked if there are authorities."""
-    context = ssl.create_default_context(cafile=authorities)
-    if authorities is None:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    with smtplib.SMTP(mta.address, 25, timeout=30) as smtp:
-        smtp._host = "mail.example.com"  # type: ignore[attr-defined]  # the name to check
-        smtp.starttls(context=context)
-        assert isinstance(smtp.sock, ssl.SSLSocket)
-        certificate = smtp.sock.getpeercert(binary_form=True)
-    assert certificate
-    return certificate
-
-
-def test_a_certificate_is_generated_once() -> None:
-    with container("mta", options=AT_WORK) as mta:
-        write_maps(mta)
-        first = presented(mta)
-        mta.restart()
-        write_maps(mta, starts=2)
-        assert presented(mta) == first
-
-
-def test_a_given_certificate_is_shown(tmp_path: Path) -> None:
-    key, chain = tmp_path / "privkey.pem", tmp_path / "fullchain.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-subj", "/CN=mail.example.com", "-keyout", key, "-out", chain),
-            *("-addext", "subjectAltName=DNS:mail.example.com"),
-        ],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    local = {f"tls/{path.name}": path.read_text() for path in (key, chain)}
-    with container("mta", local=local, options=AT_WORK) as mta:
-        write_maps(mta)
-        assert presented(mta, chain) == ssl.PEM_cert_to_DER_cert(chain.read_text())

@@ -1,12 +1,10 @@
 """The Sendmail image by itself: what it refuses, what it makes of settings and maps, its TLS."""
 
 import smtplib
-import ssl
 import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -259,52 +257,6 @@ def test_a_map_that_cannot_be_read_refuses_nothing_for_good(core: Core) -> None:
         assert code(mta, LIST) in {450, 451}
         core.write(LIST)
         assert code(mta, LIST) == 250
-
-
-# -- TLS
-
-
-def presented(mta: Container, authorities: Path | None = None) -> bytes:
-    """The certificate that is shown in STARTTLS, checked if there are authorities."""
-    context = ssl.create_default_context(cafile=authorities)
-    if authorities is None:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    with smtplib.SMTP(mta.address, 25, timeout=30) as smtp:
-        smtp._host = "mail.example.com"  # type: ignore[attr-defined]  # the name to check
-        smtp.starttls(context=context)
-        assert isinstance(smtp.sock, ssl.SSLSocket)
-        certificate = smtp.sock.getpeercert(binary_form=True)
-    assert certificate
-    return certificate
-
-
-def test_a_certificate_is_generated_once(core: Core) -> None:
-    with at_work(core) as mta:
-        first = presented(mta)
-        mta.restart()
-        wait_answering(mta)
-        assert presented(mta) == first
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    key, chain = folder / "privkey.pem", folder / "fullchain.pem"
-    subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-subj", "/CN=mail.example.com", "-keyout", key, "-out", chain),
-            *("-addext", "subjectAltName=DNS:mail.example.com"),
-        ],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return key, chain
-
-
-def test_a_given_certificate_is_shown(core: Core, tmp_path: Path) -> None:
-    key, chain = make_certificate(tmp_path)
-    local = {f"tls/{path.name}": path.read_text() for path in (key, chain)}
-    with at_work(core, local=local) as mta:
-        assert presented(mta, chain) == ssl.PEM_cert_to_DER_cert(chain.read_text())
 
 
 # -- Operation
