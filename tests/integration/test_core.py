@@ -195,3 +195,12 @@ def test_a_message_is_queued_once_wherever_core_died_before() -> None:
     deaths = [queued for died, queued in outcomes if died]
     assert deaths == [1] * 6
     assert {queued for _died, queued in outcomes} == {1}
+
+
+def test_whatever_goes_wrong_in_lmtp_is_no_reason_to_bounce() -> None:
+    options = ("--network=none", f"--volume={DRIVERS}:/drivers:ro")
+    with container("core", "python", "/drivers/trouble.py", options=options) as trouble:
+        assert trouble.exit_code() == 0, trouble.output()
+        output = trouble.output()
+    assert '451 b"4.3.0 trouble of Mailman\'s own; try again later"' in output
+    assert "500" not in output
