@@ -36,7 +36,7 @@ sieve:  ## Print the Sieve rule for a mailbox that fetchmail reads
 	@docker compose run --rm --no-deps --no-TTY web python -m mailman_stack.show sieve
 
 ##@ Development
-.PHONY: test lint unit integration e2e host uberspace browser settings lock help
+.PHONY: test lint unit integration e2e lists browser host uberspace settings lock help
 
 test:  ## Run every check below
 	@$(PYTHON) -m scripts.test
@@ -44,11 +44,12 @@ test:  ## Run every check below
 lint:  ## Check code, images, scripts and YAML without running them
 unit:  ## Test single modules (ARGS="-k name" selects tests, here and below)
 integration:  ## Test services with those they need
-e2e:  ## Test the whole stack by mail (MTA=exim or MTA=sendmail: with that MTA)
+e2e:  ## Test the whole stack by mail and in a browser (MTA=exim or MTA=sendmail: with that MTA)
+lists:  ## Of e2e only what a list does
+browser:  ## Of e2e only the web interface, in a headless browser
 host:  ## Test MTA=none with each mail server on a host
 uberspace:  ## Test MTA=none with a mailbox and a smarthost
-browser:  ## Test the web interface in a headless browser
-lint unit integration e2e host uberspace browser:
+lint unit integration e2e lists browser host uberspace:
 	@$(PYTHON) -m scripts.test $@
 
 settings:  ## Write .env.example and docs/settings.md anew from the declared settings

@@ -15,3 +15,5 @@ lock base
 for group in core web tests; do
     lock "$group" --group "$group"
 done
+# Added to images that have the packages of core and web.
+lock upstream --group upstream --constraint requirements/core.txt --constraint requirements/web.txt

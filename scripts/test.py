@@ -10,8 +10,12 @@ from scripts import toolbox
 from scripts.console import CommandError, announce, command
 
 NEED_NO_STACK = ("lint", "unit")
-E2E = ("e2e", "e2e-exim", "e2e-sendmail")
-PARTS = (*NEED_NO_STACK, "integration", *E2E, "host", "uberspace", "browser")
+# What a list does is the same behind each MTA: one run has all of it, the others the MTA's part.
+FOLDERS = {"e2e": ("e2e", "lists", "browser"), "e2e-exim": ("e2e",), "e2e-sendmail": ("e2e",)}
+PARTS = (*NEED_NO_STACK, "integration", *FOLDERS, "host", "uberspace")
+# Parts of e2e, which only a person asks for.
+PIECES = ("lists", "browser")
+ONE_STACK = (*FOLDERS, *PIECES)
 
 
 class Result(NamedTuple):
@@ -25,8 +29,9 @@ class Result(NamedTuple):
 def main() -> None:
     """Run the parts that the arguments name, or all, and end with a table of how each went."""
     parts = sys.argv[1:] or PARTS
-    if unknown := set(parts) - set(PARTS):
-        raise CommandError(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if unknown := set(parts) - {*PARTS, *PIECES}:
+        known = ", ".join((*PARTS, *PIECES))
+        raise CommandError(f"no part {', '.join(sorted(unknown))}; there are {known}")
     start = time.monotonic()
     toolbox.ensure()
     if set(parts) - set(NEED_NO_STACK):
@@ -50,15 +55,22 @@ def argv(part: str) -> list[str]:
     """The command of a part; ARGS are the person's own for pytest."""
     if part == "lint":
         return ["python", "-m", "scripts.lint"]
-    folder = part.partition("-")[0]
-    # Its tests wait more than they work; each file has containers of its own.
-    workers = ["--numprocesses=4", "--dist=loadfile"] if part == "integration" else []
-    return ["pytest", f"tests/{folder}", *workers, *shlex.split(os.environ.get("ARGS", ""))]
+    folders = [f"tests/{folder}" for folder in FOLDERS.get(part, (part,))]
+    return ["pytest", *folders, *side_by_side(part), *shlex.split(os.environ.get("ARGS", ""))]
+
+
+def side_by_side(part: str) -> list[str]:
+    """How many tests run at a time; most wait more than they work."""
+    if part == "integration":  # each file has containers of its own
+        return ["--numprocesses=4", "--dist=loadfile"]
+    if part in ONE_STACK:  # in their order: those that need the stack for themselves come last
+        return ["--numprocesses=6", "--maxschedchunk=1"]
+    return []
 
 
 def variables(part: str) -> dict[str, str]:
     """The environment of a part: the MTA of its stack is in its name, or a person's own choice."""
-    if part not in E2E:
+    if part not in ONE_STACK:
         return {}
     return {"MTA": part.partition("-")[2] or os.environ.get("MTA", "postfix")}
 

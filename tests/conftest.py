@@ -1,13 +1,17 @@
 """Fixtures that every kind of test may use."""
 
 import os
+import re
+import secrets
 import shutil
-from collections.abc import Generator
-from pathlib import Path
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
+from mailmanclient import MailingList
 
 from tests.support import ROOT, RUN, evidence
+from tests.support.lists import DOMAIN
+from tests.support.sharing import shared, turn
 from tests.support.stack import FILES, Stack
 
 PROJECT = "mailman-stack-test"
@@ -17,22 +21,18 @@ MAIL_DOMAINS=lists.example.com, lists.example.net=archive.example.net
 MAILMAN_ADMIN_EMAIL=admin@example.org
 SITE_OWNER=owner@example.org
 """
+STACK = Stack(PROJECT, RUN / "stack")
+LOCKS = RUN / "stack-users"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need the stack for themselves come last."""
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
 
 
 @pytest.fixture(scope="session")
-def stack_directory() -> Path:
-    """Settings and secrets of the test stack, below the checkout, where the engine sees them."""
-    directory = RUN / "stack"
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    (directory / "env").write_text(ENV)
-    os.environ.update(ENV_FILE=str(directory / "env"), SECRETS_DIR=str(directory / "secrets"))
-    return directory
-
-
-@pytest.fixture(scope="session")
-def docker_compose_command(stack_directory: Path) -> str:
-    return f"docker compose --project-directory {ROOT} --env-file {stack_directory}/env"
+def docker_compose_command() -> str:
+    return f"docker compose --project-directory {ROOT} --env-file {STACK.directory}/env"
 
 
 @pytest.fixture(scope="session")
@@ -53,22 +53,71 @@ def docker_setup() -> list[str]:
 
 @pytest.fixture(scope="session")
 def docker_cleanup() -> list[str]:
-    return ["down --volumes --timeout 30"]
+    return []  # by whoever is the last to use it
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest, stack_directory: Path) -> Stack:
-    """The whole stack, started once for all tests."""
-    stack = Stack(PROJECT, stack_directory)
-    stack.create_secrets()
-    try:
-        request.getfixturevalue("docker_services")
-    except BaseException:
-        # pytest-docker leaves a project that failed to start as it is, and shows nothing of it.
-        evidence.collect(stack, "start")
-        stack.compose("down", "--volumes", "--timeout", "5", check=False)
-        raise
-    return stack
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The whole stack, started once for all tests of all processes."""
+
+    def start() -> None:
+        write_settings()
+        try:
+            request.getfixturevalue("docker_services")
+        except BaseException:
+            # pytest-docker leaves a project that failed to start as it is, and shows nothing of it.
+            evidence.collect(STACK, "start")
+            stop()
+            raise
+
+    def stop() -> None:
+        STACK.compose("down", "--volumes", "--timeout", "30", check=False)
+
+    os.environ.update(STACK.environment)
+    with shared(LOCKS, start, stop):
+        assert (STACK.directory / "env").read_text() == ENV, "a stack of other settings is running"
+        yield STACK
+
+
+def write_settings() -> None:
+    """Settings and secrets of the stack, below the checkout, where the engine sees them."""
+    shutil.rmtree(STACK.directory, ignore_errors=True)
+    STACK.directory.mkdir(parents=True)
+    (STACK.directory / "env").write_text(ENV)
+    STACK.create_secrets()
+
+
+@pytest.fixture(autouse=True)
+def _turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let a test that is marked `alone` have the stack for itself."""
+    stack = request.getfixturevalue("stack") if "stack" in request.fixturenames else None
+    if stack is not STACK:
+        yield
+        return
+    with turn(LOCKS, alone=request.node.get_closest_marker("alone") is not None):
+        yield
+
+
+@pytest.fixture
+def unique(request: pytest.FixtureRequest) -> str:
+    """A word that no other test uses, made of this one's name."""
+    name = re.sub(r"\W+|_", "-", request.node.name.removeprefix("test_")).strip("-").lower()
+    return f"{name[:40]}-{secrets.token_hex(3)}"
+
+
+@pytest.fixture
+def address(unique: str) -> Callable[[str], str]:
+    """Makes mail addresses of people outside, which no other test uses."""
+    return lambda person: f"{person}-{unique}@example.org"
+
+
+@pytest.fixture
+def mailing_list(stack: Stack, unique: str) -> Iterator[MailingList]:
+    """A list of this test's own, open to all."""
+    address = stack.rest.get_domain(DOMAIN).create_list(unique).fqdn_listname
+    yield stack.rest.get_list(address)
+    # Asked for anew: core may have another address by now.
+    stack.rest.get_list(address).delete()
 
 
 @pytest.hookimpl(wrapper=True)

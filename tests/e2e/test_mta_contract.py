@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 from mailmanclient import MailingList
 
-from tests.e2e.conftest import rcpt, subscribe
 from tests.support import wait
+from tests.support.lists import rcpt, subscribe
 from tests.support.mail import message
 from tests.support.stack import Stack
 
@@ -68,6 +68,7 @@ def test_a_domain_that_is_removed_takes_its_lists_addresses_along(
     wait.until("its address is refused", lambda: rcpt(stack, address) in (550, 554), seconds=2)
 
 
+@pytest.mark.alone
 def test_trouble_of_cores_own_only_delays_a_post(
     stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
 ) -> None:
@@ -88,6 +89,7 @@ def test_trouble_of_cores_own_only_delays_a_post(
     assert "multipart/report" not in kinds
 
 
+@pytest.mark.alone
 def test_an_mta_killed_outright_loses_and_doubles_nothing(
     stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
 ) -> None:
@@ -103,6 +105,7 @@ def test_an_mta_killed_outright_loses_and_doubles_nothing(
         assert len(stack.catcher.wait_delivered(post["Message-ID"], anne, seconds=60)) == 1
 
 
+@pytest.mark.alone
 def test_the_mta_may_be_another_at_the_next_start(
     stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
 ) -> None:

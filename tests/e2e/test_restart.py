@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 
+import pytest
 from mailmanclient import MailingList
 
-from tests.e2e.conftest import subscribe
 from tests.support import wait
+from tests.support.lists import subscribe
 from tests.support.mail import message
 from tests.support.stack import Stack
+
+pytestmark = pytest.mark.alone
 
 
 def test_mail_waits_for_core_and_arrives_when_it_is_back(

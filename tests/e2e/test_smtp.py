@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from mailmanclient import MailingList
 
-from tests.e2e.conftest import DOMAIN, rcpt, subscribe
 from tests.support import wait
+from tests.support.lists import DOMAIN, rcpt, subscribe
 from tests.support.mail import message
 from tests.support.stack import Stack
 

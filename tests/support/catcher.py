@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
+from urllib.parse import urlencode
 
 from tests.support import wait
 
@@ -36,9 +37,10 @@ class Catcher:
             content: bytes = response.read()
         return content
 
-    def _entries(self) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = json.loads(self._get("/email"))
-        return entries
+    def _mails(self, **fields: str) -> list[Mail]:
+        """Every transaction whose fields (MailDev's, dotted) have these values, oldest first."""
+        entries: list[dict[str, Any]] = json.loads(self._get(f"/email?{urlencode(fields)}"))
+        return [self._mail(entry) for entry in entries]
 
     def _mail(self, entry: dict[str, Any]) -> Mail:
         envelope = entry["envelope"]
@@ -49,27 +51,21 @@ class Catcher:
 
     def by_message_id(self, message_id: str) -> list[Mail]:
         """Every transaction that carried this message, oldest first."""
-        return [
-            self._mail(entry)
-            for entry in self._entries()
-            if entry["headers"].get("message-id") == message_id
-        ]
+        return self._mails(**{"headers.message-id": message_id})
 
     def to(self, address: str, subject: str = "") -> list[Mail]:
         """Every message to an envelope recipient with these words in its subject, oldest first."""
-        return [
-            self._mail(entry)
-            for entry in self._entries()
-            if address in (recipient["address"] for recipient in entry["envelope"]["to"])
-            and subject in entry.get("subject", "")
-        ]
+        mails = self._mails(**{"envelope.to.address": address})
+        return [mail for mail in mails if subject in mail.message.get("Subject", "")]
 
-    def wait_to(self, address: str, subject: str = "", seconds: float = 30) -> Mail:
+    def wait_to(self, address: str, subject: str = "", seconds: float = wait.SECONDS) -> Mail:
         """The newest message to an address, as soon as there is one."""
         what = f"mail to {address} with {subject!r} in the subject"
         return wait.until(what, lambda: self.to(address, subject), seconds)[-1]
 
-    def wait_delivered(self, message_id: str, *recipients: str, seconds: float = 30) -> list[Mail]:
+    def wait_delivered(
+        self, message_id: str, *recipients: str, seconds: float = wait.SECONDS
+    ) -> list[Mail]:
         """Every transaction of a message, as soon as it has reached all these recipients."""
 
         def all_reached() -> list[Mail]:

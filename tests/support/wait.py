@@ -3,8 +3,13 @@
 import time
 from collections.abc import Callable
 
+SECONDS = 60
+"""Long enough for a machine on which six others wait; whoever is served does not wait."""
 
-def until[T](what: str, condition: Callable[[], T], seconds: float = 30, every: float = 0.1) -> T:
+
+def until[T](
+    what: str, condition: Callable[[], T], seconds: float = SECONDS, every: float = 0.2
+) -> T:
     """Return the first truthy result of ``condition``.
 
     :raises AssertionError: naming ``what`` was waited for, and the last result, after ``seconds``.

@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 import pytest
 from mailmanclient import MailingList
 
-from tests.e2e.conftest import subscribe
 from tests.support import wait
 from tests.support.container import Container
+from tests.support.lists import subscribe
 from tests.support.mail import message
 from tests.support.stack import Stack
 from tests.uberspace.conftest import DOMAIN

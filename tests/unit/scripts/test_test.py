@@ -4,22 +4,31 @@ import pytest
 
 from scripts import test
 
+SHARED = ["--numprocesses=6", "--maxschedchunk=1"]
+
 
 def test_arguments_reach_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARGS", "-k 'post or list'")
-    assert test.argv("e2e") == ["pytest", "tests/e2e", "-k", "post or list"]
+    assert test.argv("unit") == ["pytest", "tests/unit", "-k", "post or list"]
 
 
-def test_integration_tests_run_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_integration_tests_run_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARGS", "-x")
     command = ["pytest", "tests/integration", "--numprocesses=4", "--dist=loadfile", "-x"]
     assert test.argv("integration") == command
 
 
+def test_one_stack_serves_mail_lists_and_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ARGS", raising=False)
+    folders = ["tests/e2e", "tests/lists", "tests/browser"]
+    assert test.argv("e2e") == ["pytest", *folders, *SHARED]
+    assert test.argv("browser") == ["pytest", "tests/browser", *SHARED]
+
+
 def test_a_part_may_name_the_mta_of_its_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ARGS", raising=False)
     monkeypatch.delenv("MTA", raising=False)
-    assert test.argv("e2e-exim") == ["pytest", "tests/e2e"]
+    assert test.argv("e2e-exim") == ["pytest", "tests/e2e", *SHARED]
     assert test.variables("e2e-exim") == {"MTA": "exim"}
     assert test.variables("e2e") == {"MTA": "postfix"}
 
