@@ -12,7 +12,7 @@ from mailman.core.initialize import initialize_1
 from mailman.utilities.modules import call_name
 
 from mailman_stack import database
-from mailman_stack.core import master
+from mailman_stack.core import master, templates
 from mailman_stack.entrypoint import Service, fail
 from mailman_stack.settings import Settings
 
@@ -20,7 +20,7 @@ CONFIG = "/etc/mailman3/mailman.cfg"
 
 
 def check() -> None:
-    """Load the files with Mailman's own parser, which alone knows every section and key."""
+    """Load the files with Mailman's own parser, which knows every section, key and template."""
     try:
         initialize_1(CONFIG)
         config.validate()
@@ -33,6 +33,8 @@ def check() -> None:
             fail("core", [f"{CONFIG}: {problem}" for problem in errors])
     call_name(config.mta.incoming)
     list(config.archivers)
+    if problems := templates.install():
+        fail("core", problems)
 
 
 def move_list_data() -> None:
@@ -50,7 +52,12 @@ def run(settings: Settings) -> None:
     move_list_data()
     check()
     database.wait_for(settings.core_database)
-    master.run([domain.name for domain in settings.domains])
+    master.run(
+        {
+            domain.name: f"{settings.web_scheme}://{domain.web_host}/mailman3"
+            for domain in settings.domains
+        }
+    )
 
 
 Service(name="core", config="core", start=run).run(sys.argv[1:])

@@ -3,17 +3,36 @@
 
 import signal
 import sys
+from pathlib import Path
 
+import django
 from django.core.management import execute_from_command_line
+from django.template import TemplateSyntaxError
+from django.template.loader import get_template
 
-from mailman_stack import database
-from mailman_stack.entrypoint import Service, execute
+from mailman_stack import database, templates
+from mailman_stack.entrypoint import Service, execute, fail
 from mailman_stack.settings import Settings
 
 UWSGI = ["uwsgi", "--ini", "/etc/uwsgi/uwsgi.ini"]
 
 
+def compile_template(path: Path) -> None:
+    try:
+        get_template(str(path))
+    except TemplateSyntaxError as error:
+        raise ValueError(error) from error
+
+
+def check_templates() -> None:
+    """Or a mistake would show on the page alone, to whoever comes first."""
+    django.setup()
+    if problems := templates.problems(templates.WEB, compile_template):
+        fail("web", problems)
+
+
 def start(settings: Settings) -> None:
+    check_templates()
     database.wait_for(settings.web_database)
     # A migration that is cut off cannot be undone: from here to uWSGI no SIGTERM is heard.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

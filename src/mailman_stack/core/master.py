@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,6 +28,8 @@ from mailman.database.transaction import transaction
 from mailman.interfaces.domain import DomainDeletedEvent, IDomainManager
 from mailman.utilities.modules import call_name, find_name
 from zope.component import getUtility
+
+from mailman_stack.core import digests
 
 RUNNERS = Path("/run/mailman/runners")
 """A file for each runner, holding its process id: what the healthcheck compares with reality."""
@@ -70,13 +73,16 @@ def become_runner(spec: str) -> NoReturn:
         os._exit(status if isinstance(status, int) else int(bool(status)))
 
 
-def add_domains(names: list[str]) -> None:
-    """Make the domains that core does not have yet; none is ever removed here."""
+def add_domains(pages: Mapping[str, str]) -> None:
+    """Make the domains that core does not have yet; none is ever removed here.
+
+    Each is told the URL of its lists' pages, for the links of templates (`$mailinglist_url`).
+    """
     with transaction():
         domains = getUtility(IDomainManager)
-        for name in names:
-            if domains.get(name) is None:
-                domains.add(name)
+        for name, url in pages.items():
+            domain = domains.get(name) or domains.add(name)
+            domain.base_url = url
 
 
 def write_maps() -> None:
@@ -104,13 +110,17 @@ def load_runners() -> None:
             find_name(section["class"])
 
 
-def run(domains: list[str]) -> None:
-    """Run core until it is told to stop. The configuration has been loaded already."""
+def run(pages: Mapping[str, str]) -> None:
+    """Run core, for domains and the URLs of their pages, until it is told to stop.
+
+    The configuration has been loaded already.
+    """
     initialize_2()
     initialize_3()
-    add_domains(domains)
+    add_domains(pages)
     write_maps()
     zope.event.subscribers.append(follow_domains)
+    digests.install()
     load_runners()
     RUNNERS.mkdir()
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's, six lines a connection

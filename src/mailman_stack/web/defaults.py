@@ -121,6 +121,7 @@ HAYSTACK_CONNECTIONS = {
     "default": {
         "ENGINE": "haystack.backends.whoosh_backend.WhooshEngine",
         "PATH": "/var/lib/mailman-web/fulltext_index",
+        "EXCLUDED_INDEXES": ["hyperkitty.search_indexes.EmailIndex"],  # ours takes its place
     },
 }
 

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from mailman_stack import settings as stack
+from mailman_stack import templates
 from mailman_stack.render import LOCAL
 from mailman_stack.web.defaults import *  # noqa: F403 - Django's way to extend settings
-from mailman_stack.web.defaults import Q_CLUSTER
+from mailman_stack.web.defaults import Q_CLUSTER, TEMPLATES
 
 # Mailman's codes that are not Django's in lower case with a hyphen.
 LANGUAGES_RENAMED = {"no": "nb", "zh_CN": "zh-hans", "zh_TW": "zh-hant"}
@@ -72,6 +73,9 @@ if _https:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 30 * 24 * 3600
     ALLAUTH_TRUSTED_PROXY_COUNT = 1  # else all clients share the proxy's rate limit
+
+# The operator's own come before those of the packages.
+TEMPLATES = [{**engine, "DIRS": [templates.WEB]} for engine in TEMPLATES]
 
 _submission = _site.submission
 EMAIL_HOST, EMAIL_PORT = _submission.host, _submission.port

@@ -6,11 +6,13 @@ from django.urls import include, path, reverse_lazy
 from django.views.generic import RedirectView
 from hyperkitty.views import mailman as archive_api
 
-from mailman_stack.web.views import health, with_http_links
+from mailman_stack.web.views import archive, favicon, health, with_http_links
 
 urlpatterns = [
     path("", RedirectView.as_view(url=reverse_lazy("list_index"))),
     path("healthz", health),
+    path("favicon.ico", favicon),
+    path("archives/api/mailman/archive", archive),
     path("postorius/", include("postorius.urls")),
     path("hyperkitty/", include("hyperkitty.urls")),
     # Links are made from the last of two: these are the public paths.
@@ -24,5 +26,5 @@ urlpatterns = [
 if settings.ACCOUNT_DEFAULT_HTTP_PROTOCOL == "http":
     urlpatterns[:0] = [
         path("archives/api/mailman/urls", with_http_links(archive_api.urls)),
-        path("archives/api/mailman/archive", with_http_links(archive_api.archive)),
+        path("archives/api/mailman/archive", with_http_links(archive)),
     ]

@@ -4,8 +4,13 @@ from functools import wraps
 
 from django.contrib.sites.models import Site
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from hyperkitty.models import ArchivePolicy, MailingList
+from hyperkitty.views import mailman as archive_api
 
 from mailman_stack.web.middleware import View
 
@@ -15,6 +20,26 @@ def health(_request: HttpRequest) -> HttpResponse:
     """For the healthcheck: 200 when a page can be made from the database."""
     Site.objects.exists()
     return HttpResponse("ok\n", content_type="text/plain")
+
+
+def favicon(_request: HttpRequest) -> HttpResponse:
+    """For Django's admin pages, which name none, so that browsers ask for this one."""
+    return redirect(static("postorius/img/favicon.ico"))
+
+
+@csrf_exempt
+@require_POST
+@archive_api.key_and_ip_auth
+def archive(request: HttpRequest) -> HttpResponse:
+    """Take a message from core; a list's first one once core has said who may read the list.
+
+    HyperKitty's own leaves that to a task, and until it has run shows the mail to everyone.
+    """
+    unknown = {"archive_policy": ArchivePolicy.private.value}
+    mlist, is_new = MailingList.objects.get_or_create(unknown, name=request.POST["mlist"])
+    if is_new:
+        mlist.update_from_mailman()
+    return archive_api.archive(request)
 
 
 def with_http_links(view: View) -> View:

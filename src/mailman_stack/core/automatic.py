@@ -1,0 +1,61 @@
+"""Replies that no person has written are no posts and no commands, and nothing automatic is answered.
+
+Upstream's runners look for ``Precedence: bulk`` only, which vacation programs need not set. So a
+vacation reply to a request for confirmation would confirm it, and one to a post would be a post.
+"""
+
+import logging
+from typing import Any
+
+from mailman.email.message import Message
+from mailman.interfaces.mailinglist import IMailingList
+from mailman.runners import command, incoming
+
+log = logging.getLogger("mailman.vette")
+
+
+def automatic(message: Message) -> bool:
+    """Whether a message is not to be answered (RFC 3834, section 2)."""
+    return _kind(message) != "no" or _from_nobody(message)
+
+
+def automatic_reply(message: Message) -> bool:
+    """Whether a program has written it because of another message, as vacation programs do.
+
+    RFC 3834 has a word for that; Exchange uses another one, but sends it from nobody.
+    """
+    kind = _kind(message)
+    return kind == "auto-replied" or (kind != "no" and _from_nobody(message))
+
+
+def _kind(message: Message) -> str:
+    return str(message.get("Auto-Submitted", "no")).partition(";")[0].strip().lower()
+
+
+def _from_nobody(message: Message) -> bool:
+    """Whether its envelope sender is empty, which asks for no reply (RFC 5321, section 4.5.5)."""
+    return message.get_unixfrom() == ""
+
+
+class IncomingRunner(incoming.IncomingRunner):
+    """Takes posts, and mail to owners: ``[runner.in] class:``."""
+
+    def _dispose(self, mlist: IMailingList, msg: Message, msgdata: dict[str, Any]) -> bool:
+        if msgdata.get("to_list") and automatic_reply(msg):
+            log.info("%s to %s discarded: automatic reply", msg["message-id"], mlist.fqdn_listname)
+            return False
+        if automatic(msg):
+            msgdata["noack"] = True
+        return bool(super()._dispose(mlist, msg, msgdata))
+
+
+class CommandRunner(command.CommandRunner):
+    """Takes commands: ``[runner.command] class:``."""
+
+    def _dispose(self, mlist: IMailingList, msg: Message, msgdata: dict[str, Any]) -> bool:
+        if automatic_reply(msg) or _from_nobody(msg):
+            log.info("%s to %s discarded: automatic reply", msg["message-id"], mlist.request_address)
+            return False
+        if automatic(msg):
+            msgdata["noack"] = True
+        return bool(super()._dispose(mlist, msg, msgdata))

@@ -1,0 +1,77 @@
+"""Who turns digests off gets the one that is being collected: its posts have not come otherwise.
+
+Upstream's digest runner sends it (``IMailingList.send_one_last_digest_to``), but Mailman 3.3.10
+never asks for it. Here a change of any preferences that decide on a delivery mode does.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import zope.event
+from mailman.core.constants import system_preferences
+from mailman.interfaces.listmanager import ListDeletingEvent
+from mailman.interfaces.member import DeliveryMode, MemberRole
+from mailman.model.digests import OneLastDigest
+from mailman.model.member import Member
+from mailman.model.preferences import Preferences
+from sqlalchemy import event, or_
+from sqlalchemy.orm import Session, object_session
+
+REGULAR = DeliveryMode.regular
+
+
+def install() -> None:
+    """Watch the preferences in this process and those it forks."""
+    event.listen(Preferences.delivery_mode, "set", _before_change)
+    zope.event.subscribers.append(_forget_list)
+
+
+def _before_change(preferences: Preferences, new: Any, _old: Any, _initiator: object) -> None:
+    store = object_session(preferences)
+    if store is None or preferences.id is None:
+        return  # new: nobody's digests depend on them yet
+    with store.no_autoflush:
+        for member in _members(store, preferences):
+            before, after = member.delivery_mode, _mode(member, preferences, new)
+            if before != after:
+                _note(store, member, last=before if after is REGULAR else None)
+
+
+def _members(store: Session, preferences: Preferences) -> list[Member]:
+    """The members on whom these preferences have a say: their own, their address's, their user's."""
+    if address := preferences.address:
+        whose = [Member._address == address]
+        if address.user:
+            whose.append(Member._user == address.user)
+    elif user := preferences.user:
+        addresses = [address.id for address in user.addresses]
+        whose = [Member._user == user, Member.address_id.in_(addresses)]
+    else:
+        whose = [Member.preferences == preferences]
+    return list(store.query(Member).filter(Member.role == MemberRole.member, or_(*whose)))
+
+
+def _mode(member: Member, changed: Preferences, new: DeliveryMode | None) -> DeliveryMode:
+    """As ``Member.delivery_mode`` will be, once the new value has been set."""
+    levels: Iterable[Preferences] = [member.preferences, member.address.preferences]
+    if member.address.user:
+        levels = [*levels, member.address.user.preferences]
+    modes = (new if level is changed else level.delivery_mode for level in levels)
+    return next(filter(None, modes), system_preferences.delivery_mode)
+
+
+def _note(store: Session, member: Member, last: DeliveryMode | None) -> None:
+    """Remember what a member shall get once more, or nothing."""
+    mlist, address = member.mailing_list, member.address
+    store.query(OneLastDigest).filter_by(mailing_list=mlist, address=address).delete()
+    # None of a digest that begins only now.
+    collected = Path(mlist.data_path).glob("digest*.mmdf")
+    if last and any(file.stat().st_size for file in collected):
+        mlist.send_one_last_digest_to(address, last)
+
+
+def _forget_list(happened: object) -> None:
+    """The database would not let a list go to which such notes refer."""
+    if isinstance(happened, ListDeletingEvent):
+        happened.mailing_list.last_digest_recipients  # noqa: B018 - to read them removes them

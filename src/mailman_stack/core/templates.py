@@ -1,0 +1,98 @@
+"""Texts of mails that are not Mailman's own: the operator's files, and those behind URIs."""
+
+import difflib
+import logging
+from pathlib import Path
+
+from mailman.config import config
+from mailman.interfaces.cache import ICacheManager
+from mailman.interfaces.languages import ILanguageManager
+from mailman.interfaces.plugin import IPlugin
+from mailman.interfaces.template import ALL_TEMPLATES, ALT_TEMPLATE_NAMES, ITemplateManager
+from mailman.model.template import TemplateManager
+from mailman.utilities.string import expand
+from zope.component import getUtility, provideUtility
+from zope.interface import implementer
+
+from mailman_stack import templates
+
+log = logging.getLogger("mailman.error")
+
+NAMES = {*ALL_TEMPLATES.values(), *ALT_TEMPLATE_NAMES.values()}
+
+
+def install() -> list[str]:
+    """Copy the operator's files to where Mailman looks for them, and say what is wrong with them.
+
+    Mailman reads a file for each mail, and a mail whose text it cannot read goes nowhere.
+    """
+    return templates.problems(templates.MAIL, _install)
+
+
+def _install(path: Path) -> None:
+    _check(path)
+    # Some editors mark a file as UTF-8 by its first character.
+    text = Path(templates.MAIL, path).read_text(encoding="utf-8-sig")
+    copy = Path(config.TEMPLATE_DIR, path)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_text(text, encoding="utf-8")
+
+
+def _check(path: Path) -> None:
+    """:raises ValueError: when Mailman would never look for it."""
+    match path.parts:
+        case ("site", language, name) | ("domains" | "lists", _, language, name):
+            pass
+        case _:
+            raise ValueError(
+                "must be in site/LANGUAGE, domains/DOMAIN/LANGUAGE or lists/LIST-ID/LANGUAGE"
+            )
+    if language not in getUtility(ILanguageManager).codes:
+        raise ValueError(f"Mailman has no language {language}")
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"Mailman has no such template{hint}")
+
+
+class Templates(TemplateManager):
+    """Texts behind URIs, as Postorius sets them."""
+
+    def get(self, name: str, context: str | None, **substitutions: str) -> str | None:
+        """As upstream's, but a text that cannot be had is passed over for the next best one.
+
+        Upstream does so when a server answers with an error. When there is no answer, or when a
+        file is missing or is not in UTF-8, its exception puts the mail aside.
+        """
+        try:
+            text: str | None = super().get(name, context, **substitutions)
+        except (OSError, ValueError) as error:
+            log.warning("%s of %s is passed over: %s", name, context or "the site", error)
+            return None
+        return text
+
+    def set(
+        self,
+        name: str,
+        context: str | None,
+        uri: str,
+        username: str | None = None,
+        password: str = "",
+    ) -> None:
+        """As upstream's, but nothing of a template that has been removed is remembered."""
+        getUtility(ICacheManager).evict(expand(uri, None))
+        super().set(name, context, uri, username, password)
+
+
+@implementer(IPlugin)
+class Plugin:
+    """Mailman's way to be extended before it begins, in the master as in each command."""
+
+    resource = None
+
+    def pre_hook(self) -> None:
+        """Before anything asks for a text."""
+        provideUtility(Templates(), ITemplateManager)
+
+    def post_hook(self) -> None:
+        """Nothing is left to do."""
