@@ -53,12 +53,6 @@ def confirm(page: Page, mail: Mail) -> None:
     expect(page.get_by_text("You have confirmed")).to_be_visible()
 
 
-def log_in(page: Page, login: str, password: str, site: str = "") -> None:
-    """Log in by user name or mail address, on the site given or on the first one."""
-    fill_in_login(page, login, password, site)
-    expect(page.get_by_text("Successfully signed in as")).to_be_visible()
-
-
 def fill_in_login(page: Page, login: str, password: str, site: str = "") -> None:
     """Send the login form, whatever comes of it."""
     page.goto(urljoin(site, "/accounts/login/"))
@@ -67,5 +61,17 @@ def fill_in_login(page: Page, login: str, password: str, site: str = "") -> None
     page.get_by_role("button", name="Sign In").click()
 
 
+def log_in(page: Page, login: str, password: str, site: str = "") -> None:
+    """Log in by user name or mail address, on the site given or on the first one."""
+    fill_in_login(page, login, password, site)
+    expect(page.get_by_text("Successfully signed in as")).to_be_visible()
+
+
 def log_in_as_admin(page: Page, stack: Stack) -> None:
     log_in(page, "admin", stack.secret("mailman_admin_password"))
+
+
+def log_out(page: Page) -> None:
+    page.goto("/accounts/logout/")
+    page.get_by_role("button", name="Sign Out").click()
+    expect(page.get_by_text("You have signed out")).to_be_visible()

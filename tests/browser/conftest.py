@@ -1,17 +1,26 @@
 """A real browser, for which the stack's public names lead to its web container."""
 
+import secrets
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Response,
+    StorageState,
+    expect,
+    sync_playwright,
+)
 
-from tests.browser.accounts import log_in_as_admin
+from tests.browser.accounts import Account, log_in_as_admin, sign_up
 from tests.support.evidence import EVIDENCE
 from tests.support.stack import Stack
 
+expect.set_options(timeout=30_000)  # what is slow under load is no failure
 SITES = ("www.example.com", "archive.example.net")
 
 
@@ -39,31 +48,38 @@ def browser(stack: Stack) -> Iterator[Browser]:
 
 
 @contextmanager
-def visitor(browser: Browser, name: str, **options: Any) -> Iterator[Page]:
-    """A page of a browser with no cookies but those given; its last state is kept as a picture.
+def visitor(
+    browser: Browser,
+    name: str,
+    cookies: StorageState | None = None,
+    refusals: Collection[str] = (),
+) -> Iterator[Page]:
+    """A person at a browser, whose last page is kept as a picture.
 
-    Any failed file and any error on the console is an error. The visitor's address is a proxy's
-    word, made of ``name``: what one test does too often, another may still do.
+    Any failed file and any error on the console is an error, but at the addresses in ``refusals``.
+    The visitor's own address is a proxy's word, made of ``name``: what one test does too often,
+    another may still do.
     """
     context = browser.new_context(
         base_url=f"http://{SITES[0]}",
         locale="en-US",
         extra_http_headers={"X-Forwarded-For": client_address(name)},
-        **options,
+        storage_state=cookies,
     )
-    page = context.new_page()
     troubles: list[str] = []
+
+    def console(line: ConsoleMessage) -> None:
+        if line.type == "error" and line.location["url"] not in refusals:
+            troubles.append(f"console: {line.text}")
+
+    def response(answer: Response) -> None:
+        if answer.status >= 400 and answer.url not in refusals:
+            troubles.append(f"{answer.status}: {answer.url}")
+
+    page = context.new_page()
     page.on("pageerror", lambda error: troubles.append(f"script: {error}"))
-    page.on(
-        "console",
-        lambda line: troubles.append(f"console: {line.text}") if line.type == "error" else None,
-    )
-    page.on(
-        "response",
-        lambda answer: (
-            troubles.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None
-        ),
-    )
+    page.on("console", console)
+    page.on("response", response)
     try:
         yield page
     finally:
@@ -79,25 +95,60 @@ def client_address(name: str) -> str:
 
 
 @pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A fresh visitor."""
-    with visitor(browser, request.node.name) as page:
-        yield page
+def refusals() -> set[str]:
+    """Addresses that have to be refused, as a test says: no trouble."""
+    return set()
 
 
 @pytest.fixture
-def admin(
-    browser: Browser, request: pytest.FixtureRequest, admin_session: StorageState
-) -> Iterator[Page]:
-    """The administrator, logged in."""
-    name = f"{request.node.name}-admin"
-    with visitor(browser, name, storage_state=admin_session) as page:
+def page(browser: Browser, request: pytest.FixtureRequest, refusals: set[str]) -> Iterator[Page]:
+    """A fresh visitor."""
+    with visitor(browser, request.node.name, refusals=refusals) as page:
         yield page
 
 
 @pytest.fixture(scope="session")
 def admin_session(browser: Browser, stack: Stack, worker_id: str) -> StorageState:
-    """The cookies of the administrator, who logs in once."""
+    """The administrator's cookies."""
     with visitor(browser, f"admin-logs-in-{worker_id}") as page:
         log_in_as_admin(page, stack)
         return page.context.storage_state()
+
+
+@pytest.fixture
+def admin(
+    browser: Browser,
+    request: pytest.FixtureRequest,
+    refusals: set[str],
+    admin_session: StorageState,
+) -> Iterator[Page]:
+    """The administrator, logged in."""
+    with visitor(browser, f"{request.node.name}-admin", admin_session, refusals) as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def member_session(browser: Browser, stack: Stack, worker_id: str) -> tuple[Account, StorageState]:
+    """An account for all tests that leave it as it is, and its cookies."""
+    with visitor(browser, f"member-signs-up-{worker_id}") as page:
+        account = sign_up(page, stack, f"member-{secrets.token_hex(3)}@example.org")
+        return account, page.context.storage_state()
+
+
+@pytest.fixture
+def member_account(member_session: tuple[Account, StorageState]) -> Account:
+    """The account of the fixture `member`."""
+    return member_session[0]
+
+
+@pytest.fixture
+def member(
+    browser: Browser,
+    request: pytest.FixtureRequest,
+    refusals: set[str],
+    member_session: tuple[Account, StorageState],
+) -> Iterator[Page]:
+    """Somebody with an account, logged in."""
+    name = f"{request.node.name}-member"
+    with visitor(browser, name, member_session[1], refusals) as page:
+        yield page

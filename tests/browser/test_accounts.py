@@ -1,0 +1,137 @@
+"""Accounts: how a person comes by one, keeps it safe and gives it up."""
+
+from collections.abc import Callable
+
+import pytest
+from mailmanclient import MailingList
+from playwright.sync_api import Page, expect
+
+from tests.browser.accounts import (
+    Account,
+    confirm,
+    fill_in_login,
+    link_in,
+    log_in,
+    log_out,
+    request_account,
+    sign_up,
+)
+from tests.support.lists import members, subscribe
+from tests.support.stack import Stack
+
+on_every_site = pytest.mark.parametrize("host", ["www.example.com", "archive.example.net"])
+
+
+@on_every_site
+def test_an_account_is_made_by_the_link_in_the_mail(
+    page: Page, stack: Stack, address: Callable[[str], str], unique: str, host: str
+) -> None:
+    site = f"http://{host}"
+    account = Account(unique, address("anne"), "correct horse battery")
+    request_account(page, account, site)
+    fill_in_login(page, account.name, account.password, site)
+    expect(page.get_by_role("heading", name="Verify Your Email Address")).to_be_visible()
+
+    mail = stack.catcher.wait_to(account.address, "Please Confirm")
+    assert link_in(mail).startswith(f"{site}/accounts/confirm-email/")
+    assert mail.message["Subject"].startswith(f"[{host}] ")
+    confirm(page, mail)
+
+    log_in(page, account.name, account.password, site)
+    assert stack.rest.get_address(account.address).verified_on
+
+
+def test_logs_in_by_user_name_and_by_mail_address(page: Page, member_account: Account) -> None:
+    log_in(page, member_account.name, member_account.password)
+    log_out(page)
+    log_in(page, member_account.address, member_account.password)
+
+
+@pytest.mark.parametrize("path", ["confirm-email/", "password/reset/done/", "inactive/"])
+def test_every_page_of_the_accounts_looks_like_the_site(page: Page, path: str) -> None:
+    page.goto(f"/accounts/{path}")
+    expect(page.get_by_role("link", name="Manage lists")).to_be_visible()
+
+
+def test_a_guesser_of_passwords_is_stopped(
+    page: Page, stack: Stack, address: Callable[[str], str]
+) -> None:
+    account = sign_up(page, stack, address("anne"))
+    log_out(page)
+    for guess in range(5):
+        fill_in_login(page, account.name, f"guess {guess}")
+        expect(page.get_by_text("not correct")).to_be_visible()
+    fill_in_login(page, account.name, account.password)
+    expect(page.get_by_text("Too many failed login attempts")).to_be_visible()
+
+
+def test_the_password_is_changed(page: Page, stack: Stack, address: Callable[[str], str]) -> None:
+    account = sign_up(page, stack, address("anne"))
+    page.goto("/accounts/password/change/")
+    page.get_by_label("Current Password").fill(account.password)
+    page.get_by_label("New Password", exact=True).fill("another battery staple")
+    page.get_by_label("New Password (again)").fill("another battery staple")
+    page.get_by_role("button", name="Change Password").click()
+    expect(page.get_by_text("Password successfully changed")).to_be_visible()
+
+    log_out(page)
+    fill_in_login(page, account.name, account.password)
+    expect(page.get_by_text("not correct")).to_be_visible()
+    log_in(page, account.name, "another battery staple")
+
+
+@on_every_site
+def test_a_forgotten_password_is_reset_by_the_link_in_the_mail(
+    page: Page, stack: Stack, address: Callable[[str], str], host: str
+) -> None:
+    site = f"http://{host}"
+    account = sign_up(page, stack, address("anne"))
+    log_out(page)
+    page.goto(f"{site}/accounts/password/reset/")
+    page.get_by_label("Email").fill(account.address)
+    page.get_by_role("button", name="Reset My Password").click()
+
+    mail = stack.catcher.wait_to(account.address, "Password Reset")
+    assert link_in(mail).startswith(f"{site}/accounts/password/reset/key/")
+    assert mail.message["Subject"].startswith(f"[{host}] ")
+    page.goto(link_in(mail))
+    page.get_by_label("New Password", exact=True).fill("another battery staple")
+    page.get_by_label("New Password (again)").fill("another battery staple")
+    page.get_by_role("button", name="change password").click()
+    expect(page.get_by_text("Your password is now changed")).to_be_visible()
+    log_in(page, account.name, "another battery staple", site)
+
+
+def test_a_second_address_is_added_verified_and_made_the_first(
+    page: Page, stack: Stack, address: Callable[[str], str]
+) -> None:
+    account = sign_up(page, stack, address("anne"))
+    second = address("anne-at-work")
+    page.goto("/accounts/email/")
+    page.get_by_label("Email", exact=True).fill(second)
+    page.get_by_role("button", name="Add E-mail").click()
+    confirm(page, stack.catcher.wait_to(second, "Please Confirm"))
+
+    user = stack.rest.get_user(account.address)
+    assert {known.email for known in user.addresses} == {account.address, second}
+    assert stack.rest.get_address(second).verified_on
+
+    page.goto("/accounts/email/")
+    page.get_by_label(second).check()
+    page.get_by_role("button", name="Make Primary").click()
+    expect(page.get_by_text("Primary email address set")).to_be_visible()
+    assert stack.rest.get_user(account.address).preferred_address.email == second
+
+
+def test_a_deleted_account_leaves_its_lists_and_opens_no_more(
+    page: Page, stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    account = sign_up(page, stack, address("anne"))
+    subscribe(mailing_list, account.address)
+    page.goto("/user-profile/delete")
+    page.get_by_role("button", name="Delete Account").click()
+    expect(page.get_by_text("Successfully deleted account")).to_be_visible()
+
+    assert members(mailing_list) == []
+    fill_in_login(page, account.name, account.password)
+    expect(page.get_by_text("not correct")).to_be_visible()

@@ -1,0 +1,215 @@
+"""Several mail domains, and names of lists and people that are out of the ordinary."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.header import decode_header, make_header
+from email.utils import formataddr, parseaddr
+from urllib.error import HTTPError
+
+import pytest
+from mailmanclient import MailingList
+
+from tests.support import wait
+from tests.support.lists import DOMAIN, members, rcpt, subscribe
+from tests.support.mail import message
+from tests.support.stack import Stack
+from tests.support.templates import FOOTER, WELCOME, set_text
+
+Address = Callable[[str], str]
+
+LINKS = "Archive: $hyperkitty_url\nList: $mailinglist_url\n"
+
+
+@contextmanager
+def new_list(stack: Stack, name: str, domain: str = DOMAIN) -> Iterator[MailingList]:
+    """A list of any name in any domain, for a while."""
+    address = stack.rest.get_domain(domain).create_list(name).fqdn_listname
+    try:
+        yield stack.rest.get_list(address)
+    finally:
+        stack.rest.get_list(address).delete()
+
+
+def links(text: str) -> dict[str, str]:
+    """The links that LINKS has become."""
+    return dict(re.findall(r"^(Archive|List): (\S+)\r?$", text, re.MULTILINE))
+
+
+def decoded(header: str) -> str:
+    """A header's text, of a message as it was sent."""
+    assert header.isascii(), header
+    return str(make_header(decode_header(header)))
+
+
+# -- Domains
+
+
+@pytest.mark.parametrize(
+    ("domain", "host"),
+    [("lists.example.com", "www.example.com"), ("lists.example.net", "archive.example.net")],
+)
+def test_each_domain_links_to_its_own_web_host(
+    stack: Stack, unique: str, address: Address, domain: str, host: str
+) -> None:
+    anne = address("anne")
+    with new_list(stack, unique, domain) as ant:
+        for template in (FOOTER, WELCOME):
+            set_text(stack, ant, template, LINKS)
+        subscribe(ant, anne)
+        welcome = links(stack.catcher.wait_to(anne, "Welcome").text)
+        post = message(anne, ant.fqdn_listname, "Where is it?")
+        stack.post(post)
+        mail = stack.catcher.wait_delivered(post["Message-ID"], anne)[0]
+
+        page = f"http://{host}/mailman3/lists/{ant.list_id}"
+        archive = f"http://{host}/archives/list/{ant.fqdn_listname}/"
+        assert welcome["List"] == page
+        assert mail.message["List-Archive"] == f"<{archive}>"
+        archived = mail.message["Archived-At"].strip("<>")
+        assert archived.startswith(archive)
+        assert links(mail.text) == {"Archive": archived, "List": page}
+        assert unique in stack.open(f"{page}/")
+        wait.until("the archive link opens", lambda: "Where is it?" in stack.open(archived))
+
+
+def test_two_domains_may_have_a_list_of_the_same_name(
+    stack: Stack, unique: str, address: Address
+) -> None:
+    com, net = "lists.example.com", "lists.example.net"
+    with new_list(stack, unique, com) as one, new_list(stack, unique, net) as other:
+        subscribe(one, address("anne"))
+        subscribe(other, address("bart"))
+        for mailing_list, person in ((one, "anne"), (other, "bart")):
+            post = message(address(person), mailing_list.fqdn_listname, "To one of both")
+            stack.post(post)
+            mails = stack.catcher.wait_delivered(post["Message-ID"], address(person))
+            assert [mail.recipients for mail in mails] == [(address(person),)]
+            assert mails[0].message["List-Id"] == f"<{mailing_list.list_id}>"
+
+
+def test_a_list_is_joined_and_used_by_its_alias_domain(
+    stack: Stack, unique: str, address: Address
+) -> None:
+    host, alias, anne = f"{unique}.example.com", f"{unique}.example.net", address("anne")
+    domain = stack.rest.create_domain(host, alias_domain=alias)
+    try:
+        ant = domain.create_list("ant")
+        # Mailman takes no other name of a list for the list's by itself.
+        ant.settings["acceptable_aliases"] = [f"ant@{alias}"]
+        ant.settings.save()
+        wait.until("the alias is accepted", lambda: rcpt(stack, f"ant@{alias}") == 250)
+
+        stack.post(message(anne, f"ant-join@{alias}", "Please"))
+        asked = stack.catcher.wait_to(anne, "Your confirmation is needed").message["From"]
+        stack.post(message(anne, asked.replace(host, alias), "Re: Please"))
+        wait.until("she has joined", lambda: members(ant) == [anne])
+        post = message(anne, f"ant@{alias}", "By the alias")
+        stack.post(post)
+
+        mail = stack.catcher.wait_delivered(post["Message-ID"], anne)[0]
+        assert mail.message["List-Post"] == f"<mailto:ant@{host}>"
+    finally:
+        stack.rest.delete_domain(host)
+
+
+# -- Names of lists
+
+
+def test_a_lists_name_may_have_dots_dashes_and_underscores(
+    stack: Stack, unique: str, address: Address
+) -> None:
+    anne, name = address("anne"), f"v1.0_dev-{unique}"
+    with new_list(stack, name) as ant:
+        stack.post(message(anne, f"{name}-join@{DOMAIN}", "Please"))
+        asked = stack.catcher.wait_to(anne, "Your confirmation is needed")
+        stack.post(message(anne, asked.message["From"], "Re: Please"))
+        wait.until("she has joined", lambda: members(ant) == [anne])
+        post = message(anne, ant.fqdn_listname, "Dots")
+        stack.post(post)
+
+        mail = stack.catcher.wait_delivered(post["Message-ID"], anne)[0]
+        assert mail.message["List-Id"] == f"<{name}.{DOMAIN}>"
+        assert mail.sender.startswith(f"{name}-bounces")
+        link = mail.message["Archived-At"].strip("<>")
+        wait.until("the archive link opens", lambda: stack.open(link))
+        # A dot stands for itself, in the MTA's tables too.
+        assert rcpt(stack, f"{name.replace('.', 'x')}@{DOMAIN}") == 550
+
+
+@pytest.mark.parametrize("name", ["c++", "a b", "größe", "a/b", "a'b"])
+def test_a_name_that_mail_cannot_carry_is_refused(stack: Stack, unique: str, name: str) -> None:
+    """What follows a plus sign is no part of a list's name, for Mailman as for the MTA."""
+    with pytest.raises(HTTPError) as refusal:
+        stack.rest.get_domain(DOMAIN).create_list(f"{unique}{name}")
+    assert refusal.value.code == 400
+    assert re.match("Invalid list (name|posting address)", refusal.value.reason)
+
+
+def test_what_follows_a_plus_sign_is_left_to_the_sender(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    subscribe(mailing_list, address("anne"))
+    post = message(address("anne"), mailing_list.fqdn_listname, "To a detail")
+    stack.post(post, f"{mailing_list.list_name}+detail@{DOMAIN}")
+    assert len(stack.catcher.wait_delivered(post["Message-ID"], address("anne"))) == 1
+
+
+def test_a_list_may_be_named_as_a_subaddress_of_another(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    """It takes that address over, and leaves it when it goes; each keeps all the others."""
+    name, anne = mailing_list.list_name, address("anne")
+    results = "The results of your email commands"
+    with new_list(stack, f"{name}-request") as request, new_list(stack, f"{name}-owner") as owner:
+        for other in (request, owner):
+            subscribe(other, anne)
+            post = message(anne, other.fqdn_listname, "Not a command")
+            stack.post(post)
+            mail = stack.catcher.wait_delivered(post["Message-ID"], anne)[0]
+            assert mail.message["List-Id"] == f"<{other.list_id}>"
+        for recipient in (f"{name}-request-request@{DOMAIN}", f"{name}-owner-request@{DOMAIN}"):
+            bart = address(f"bart-{recipient.partition('@')[0].removeprefix(name)}")
+            stack.post(message(bart, recipient, "help", ""))
+            assert stack.catcher.wait_to(bart, results).sender.startswith(
+                recipient.partition("@")[0].removesuffix("-request") + "-bounces"
+            )
+        stack.post(message(address("cris"), f"{name}-join@{DOMAIN}", "Please"))
+        asked = stack.catcher.wait_to(address("cris"), "Your confirmation is needed")
+        assert asked.message["From"].startswith(f"{name}-confirm+")
+
+    stack.post(message(address("dora"), f"{name}-request@{DOMAIN}", "help", ""))
+    stack.catcher.wait_to(address("dora"), results)
+
+
+# -- Names that people read
+
+
+def test_names_of_lists_and_people_may_have_any_characters(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    anne, person, title = address("anne"), 'Änne "Ä" Groß, 測試', "Größen & Maße, 測試"
+    mailing_list.settings["display_name"] = title
+    mailing_list.settings["description"] = title
+    mailing_list.settings["subject_prefix"] = f"[{title}]"
+    # Posts come from the list, in the name of who wrote them.
+    mailing_list.settings["dmarc_mitigate_action"] = "munge_from"
+    mailing_list.settings["dmarc_mitigate_unconditionally"] = True
+    mailing_list.settings.save()
+
+    stack.post(message(formataddr((person, anne)), f"{mailing_list.list_name}-join@{DOMAIN}", ""))
+    asked = stack.catcher.wait_to(anne, "Your confirmation is needed").message["From"]
+    stack.post(message(anne, asked, "Re: Please"))
+    welcome = dict(stack.catcher.wait_to(anne, "Welcome").message.raw_items())
+    assert decoded(welcome["Subject"]) == f'Welcome to the "{title}" mailing list'
+    name, recipient = parseaddr(welcome["To"])
+    assert (decoded(name), recipient) == (person, anne)
+    assert mailing_list.get_member(anne).display_name == person
+
+    post = message(anne, mailing_list.fqdn_listname, "Grüße")
+    stack.post(post)
+    mail = dict(stack.catcher.wait_delivered(post["Message-ID"], anne)[0].message.raw_items())
+    name, sender = parseaddr(mail["From"])
+    assert (decoded(name), sender) == (f"{person} via {title}", mailing_list.fqdn_listname)
+    assert decoded(mail["List-Id"]) == f"{title} <{mailing_list.list_id}>"
+    assert decoded(mail["Subject"]) == f"[{title}] Grüße"
