@@ -16,6 +16,7 @@ from tests.browser.accounts import (
     request_account,
     sign_up,
 )
+from tests.browser.pages import fill_in, page_of, press, walk
 from tests.support.lists import members, subscribe
 from tests.support.stack import Stack
 
@@ -102,7 +103,7 @@ def test_a_forgotten_password_is_reset_by_the_link_in_the_mail(
     log_in(page, account.name, "another battery staple", site)
 
 
-def test_a_second_address_is_added_verified_and_made_the_first(
+def test_a_second_address_is_added_verified_and_takes_the_firsts_place(
     page: Page, stack: Stack, address: Callable[[str], str]
 ) -> None:
     account = sign_up(page, stack, address("anne"))
@@ -121,6 +122,30 @@ def test_a_second_address_is_added_verified_and_made_the_first(
     page.get_by_role("button", name="Make Primary").click()
     expect(page.get_by_text("Primary email address set")).to_be_visible()
     assert stack.rest.get_user(account.address).preferred_address.email == second
+
+    page.get_by_label(account.address).check()
+    page.once("dialog", lambda question: question.accept())
+    page.get_by_role("button", name="Remove").click()
+    expect(page.get_by_text(f"Removed email address {account.address}")).to_be_visible()
+    assert [known.email for known in stack.rest.get_user(second).addresses] == [second]
+
+
+def test_the_name_on_the_profile_reaches_core(
+    member: Page, member_account: Account, stack: Stack
+) -> None:
+    member.goto("/user-profile/")
+    fill_in(member, {"first_name": "Änne", "last_name": "Müller", "timezone": "Asia/Tokyo"})
+    press(member, "Update", "The profile was successfully updated")
+    assert stack.rest.get_user(member_account.address).display_name == "Änne Müller"
+
+
+def test_every_page_of_an_account_opens(member: Page, mailing_list: MailingList) -> None:
+    member.goto("/user-profile/")
+    walk(member, "/user-profile/", "/accounts/")
+    member.goto("/mailman3/accounts/subscriptions/")
+    walk(member, "/mailman3/accounts/")
+    member.goto(page_of(mailing_list))
+    walk(member, page_of(mailing_list))
 
 
 def test_a_deleted_account_leaves_its_lists_and_opens_no_more(

@@ -1,18 +1,17 @@
 """What the owner of a list, or the administrator, does on the web, and what comes of it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from mailmanclient import MailingList
 from playwright.sync_api import Page, expect
 
 from tests.browser.accounts import Account
+from tests.browser.pages import Value, fill_in, page_of, press, walk
 from tests.support import wait
 from tests.support.lists import members, rcpt, subscribe
 from tests.support.mail import message
 from tests.support.stack import Stack
-
-Value = str | bool | int | list[str]
 
 SETTINGS: Mapping[str, Mapping[str, Value]] = {
     "list_identity": {
@@ -110,31 +109,6 @@ SETTINGS: Mapping[str, Mapping[str, Value]] = {
 """Every setting on each page of a list's settings, with a value that is not its default."""
 
 
-@pytest.fixture
-def pages(mailing_list: MailingList) -> str:
-    """The path below which the pages of the list are."""
-    return f"/mailman3/lists/{mailing_list.list_id}"
-
-
-def fill_in(page: Page, values: Mapping[str, Value]) -> None:
-    """Give values to fields of whatever kind, by their names."""
-    for name, value in values.items():
-        fields = page.locator(f"[name='{name}']")
-        kind = fields.first.evaluate("field => field.type")
-        if kind == "radio":
-            fields.and_(page.locator(f"[value='{value}']")).check()
-        elif kind == "select-one":
-            fields.select_option(str(value))
-        else:
-            fields.fill("\n".join(value) if isinstance(value, list) else str(value))
-
-
-def press(page: Page, button: str, outcome: str) -> None:
-    """Press a button, and wait for what the page then says."""
-    page.get_by_role("button", name=button, exact=True).click()
-    expect(page.get_by_role("alert").filter(has_text=outcome).first).to_be_visible()
-
-
 def test_a_list_is_made_and_removed(
     admin: Page, stack: Stack, address: Callable[[str], str], unique: str
 ) -> None:
@@ -155,15 +129,15 @@ def test_a_list_is_made_and_removed(
 
     admin.get_by_role("link", name="Delete").click()
     admin.get_by_role("button", name="Delete").click()
-    expect(admin.get_by_role("heading", name="Mailing Lists")).to_be_visible()
+    expect(admin.get_by_role("link", name="Create New List")).to_be_visible()
     wait.until("the list is refused", lambda: rcpt(stack, name) == 550)
 
 
 @pytest.mark.parametrize("section", SETTINGS)
 def test_every_setting_of_a_page_reaches_core(
-    admin: Page, mailing_list: MailingList, pages: str, section: str
+    admin: Page, mailing_list: MailingList, section: str
 ) -> None:
-    admin.goto(f"{pages}/settings/{section}")
+    admin.goto(page_of(mailing_list, f"settings/{section}"))
     fill_in(admin, SETTINGS[section])
     press(admin, "Save changes", "The settings have been updated")
     kept = {name: mailing_list.settings[name] for name in SETTINGS[section]}
@@ -171,21 +145,23 @@ def test_every_setting_of_a_page_reaches_core(
 
 
 def test_no_setting_of_a_list_lacks_on_its_pages(
-    admin: Page, mailing_list: MailingList, pages: str
+    admin: Page,
+    mailing_list: MailingList,
 ) -> None:
     """Were there a new one, the test above would have to know it."""
     for section, known in SETTINGS.items():
-        admin.goto(f"{pages}/settings/{section}")
+        admin.goto(page_of(mailing_list, f"settings/{section}"))
         form = admin.locator("form.list_settings [name]:not([type=hidden])")
         shown = set(form.evaluate_all("fields => fields.map(field => field.name)"))
         assert shown - {"archivers"} == set(known), section
 
 
 def test_a_list_is_taken_from_its_archiver(
-    admin: Page, mailing_list: MailingList, pages: str
+    admin: Page,
+    mailing_list: MailingList,
 ) -> None:
     assert mailing_list.archivers["hyperkitty"]
-    admin.goto(f"{pages}/settings/archiving")
+    admin.goto(page_of(mailing_list, "settings/archiving"))
     admin.get_by_label("hyperkitty").uncheck()
     press(admin, "Save changes", "The settings have been updated")
     assert not mailing_list.archivers["hyperkitty"]
@@ -195,15 +171,14 @@ def test_prefix_and_footer_of_the_web_are_in_the_mail(
     admin: Page,
     stack: Stack,
     mailing_list: MailingList,
-    pages: str,
     address: Callable[[str], str],
 ) -> None:
     anne = address("anne")
     subscribe(mailing_list, anne)
-    admin.goto(f"{pages}/settings/list_identity")
+    admin.goto(page_of(mailing_list, "settings/list_identity"))
     fill_in(admin, {"subject_prefix": "[ants] "})
     press(admin, "Save changes", "The settings have been updated")
-    admin.goto(f"{pages}/templates/new")
+    admin.goto(page_of(mailing_list, "templates/new"))
     fill_in(admin, {"name": "list:member:regular:footer", "data": "Aṅts of $domain\n"})
     admin.get_by_role("button", name="Save").click()
     expect(admin.get_by_text("[list:member:regular:footer]")).to_be_visible()
@@ -212,7 +187,7 @@ def test_prefix_and_footer_of_the_web_are_in_the_mail(
 
     admin.get_by_role("link", name="Edit").click()
     fill_in(admin, {"data": "Changed\n"})
-    admin.get_by_role("button", name="Save").click()
+    admin.get_by_role("button", name="Update").click()
     expect(admin.get_by_text("[list:member:regular:footer]")).to_be_visible()
     assert footer_of_a_post(stack, mailing_list, anne) == "Changed"
 
@@ -228,18 +203,20 @@ def footer_of_a_post(stack: Stack, mailing_list: MailingList, member: str) -> st
     stack.post(post)
     (mail,) = stack.catcher.wait_delivered(post["Message-ID"], member)
     assert mail.message["Subject"] == "[ants] News"
-    return mail.text.removeprefix("The text.\n").strip()
+    text, _, footer = mail.text.partition("\r\n")
+    assert text == "The text."
+    return footer.strip()
 
 
 def test_a_ban_keeps_an_address_out_until_it_is_lifted(
-    admin: Page, page: Page, mailing_list: MailingList, pages: str, address: Callable[[str], str]
+    admin: Page, page: Page, mailing_list: MailingList, address: Callable[[str], str]
 ) -> None:
-    admin.goto(f"{pages}/bans/")
+    admin.goto(page_of(mailing_list, "bans/"))
     admin.get_by_label("Add ban").fill(address("anne"))
     press(admin, "Ban email", "has been banned")
     assert [ban.email for ban in mailing_list.bans] == [address("anne")]
 
-    page.goto(f"{pages}/")
+    page.goto(page_of(mailing_list))
     page.get_by_label("Your email address").fill(address("anne"))
     press(page, "Subscribe", "banned")
 
@@ -252,11 +229,10 @@ def test_header_filters_are_set_ordered_and_removed(
     admin: Page,
     stack: Stack,
     mailing_list: MailingList,
-    pages: str,
     address: Callable[[str], str],
 ) -> None:
     subscribe(mailing_list, address("anne"))
-    admin.goto(f"{pages}/header-matches/")
+    admin.goto(page_of(mailing_list, "header-matches/"))
     for header, action in (("X-Spam", "discard"), ("X-Ants", "hold")):
         row = admin.locator("tbody tr").last
         row.locator("[name$=header]").fill(header)
@@ -281,8 +257,8 @@ def filters(mailing_list: MailingList) -> list[tuple[str, str]]:
     return [(match.header, match.action) for match in mailing_list.header_matches]
 
 
-def mass_subscribe(page: Page, pages: str, *people: str, **choices: bool) -> None:
-    page.goto(f"{pages}/mass_subscribe/")
+def mass_subscribe(page: Page, mailing_list: MailingList, *people: str, **choices: bool) -> None:
+    page.goto(page_of(mailing_list, "mass_subscribe/"))
     page.get_by_label("Emails to mass subscribe").fill("\n".join(people))
     for name, choice in choices.items():
         page.locator(f"[name={name}]").set_checked(choice)
@@ -293,62 +269,58 @@ def mass_subscribe(page: Page, pages: str, *people: str, **choices: bool) -> Non
 
 
 def test_many_are_subscribed_at_once_without_being_asked(
-    admin: Page, mailing_list: MailingList, pages: str, address: Callable[[str], str]
+    admin: Page, mailing_list: MailingList, address: Callable[[str], str]
 ) -> None:
     anne, bart = address("anne"), address("bart")
-    mass_subscribe(admin, pages, f"Änne Müller <{anne}>", bart, pre_verified=True)
+    mass_subscribe(admin, mailing_list, f"Änne Müller <{anne}>", bart, pre_verified=True)
     assert members(mailing_list) == [anne, bart]
     assert mailing_list.get_member(anne).display_name == "Änne Müller"
 
 
 @pytest.mark.parametrize(
-    ("choices", "subject"),
-    [({"pre_confirmed": False}, "confirm"), ({"invitation": True}, "invited")],
-    ids=["confirmation", "invitation"],
+    "choices", [{"pre_confirmed": False}, {"invitation": True}], ids=["confirmation", "invitation"]
 )
 def test_many_are_asked_by_mail_and_become_members_by_answering(
     admin: Page,
     stack: Stack,
     mailing_list: MailingList,
-    pages: str,
     address: Callable[[str], str],
     choices: Mapping[str, bool],
-    subject: str,
 ) -> None:
-    mass_subscribe(admin, pages, address("anne"), address("bart"), **choices)
+    mass_subscribe(admin, mailing_list, address("anne"), address("bart"), **choices)
     for person in (address("anne"), address("bart")):
-        mail = stack.catcher.wait_to(person, subject)
+        mail = stack.catcher.wait_to(person)
         stack.post(message(person, mail.message["From"], f"Re: {mail.message['Subject']}", ""))
     both = [address("anne"), address("bart")]
     wait.until("both are members", lambda: members(mailing_list) == both)
 
 
 def test_many_are_removed_at_once(
-    admin: Page, mailing_list: MailingList, pages: str, address: Callable[[str], str]
+    admin: Page, mailing_list: MailingList, address: Callable[[str], str]
 ) -> None:
     people = [address(person) for person in ("anne", "bart", "cris", "dora", "elle")]
     subscribe(mailing_list, *people)
-    admin.goto(f"{pages}/mass_removal/")
+    admin.goto(page_of(mailing_list, "mass_removal/"))
     admin.get_by_label("Emails to Unsubscribe").fill("\n".join(people[:2]))
     press(admin, "Remove listed users", "have been unsubscribed")
     assert members(mailing_list) == people[2:]
 
-    admin.goto(f"{pages}/members/member/")
+    admin.goto(page_of(mailing_list, "members/member/"))
     admin.get_by_role("row", name=people[2]).get_by_role("checkbox").check()
     press(admin, "Remove Selected", "have been unsubscribed")
     assert members(mailing_list) == people[3:]
 
     admin.get_by_role("link", name="Remove ALL members").click()
-    press(admin, "Confirm", "All members have been unsubscribed")
+    press(admin, "Remove ALL members", "All members have been unsubscribed")
     assert members(mailing_list) == []
 
 
 def test_members_are_searched_exported_and_given_options(
-    admin: Page, mailing_list: MailingList, pages: str, address: Callable[[str], str]
+    admin: Page, mailing_list: MailingList, address: Callable[[str], str]
 ) -> None:
     anne, bart = address("anne"), address("bart")
     subscribe(mailing_list, anne, bart)
-    admin.goto(f"{pages}/members/member/")
+    admin.goto(page_of(mailing_list, "members/member/"))
     with admin.expect_download() as exported:
         admin.get_by_role("link", name="CSV Export").click()
     assert exported.value.path().read_text().split() == [anne, bart]
@@ -372,10 +344,10 @@ def test_members_are_searched_exported_and_given_options(
 
 @pytest.mark.parametrize("role", ["owner", "moderator", "nonmember"])
 def test_roles_are_given_and_taken(
-    admin: Page, mailing_list: MailingList, pages: str, address: Callable[[str], str], role: str
+    admin: Page, mailing_list: MailingList, address: Callable[[str], str], role: str
 ) -> None:
     mailing_list.add_owner(address("owner"))  # the last one could not be removed
-    admin.goto(f"{pages}/members/{role}/")
+    admin.goto(page_of(mailing_list, f"members/{role}/"))
     admin.get_by_label("Email Address").fill(address("anne"))
     admin.get_by_label("Display Name").fill("Anne")
     press(admin, f"Add {role}", f"has been added with the role {role}")
@@ -383,7 +355,7 @@ def test_roles_are_given_and_taken(
 
     row = admin.get_by_role("row", name=address("anne"))
     row.get_by_role("link", name="Delete").click()
-    press(admin, "Confirm", "has been removed")
+    press(admin, f"Remove {role}", "has been removed")
     assert address("anne") not in roster(mailing_list, role)
 
 
@@ -391,19 +363,16 @@ def roster(mailing_list: MailingList, role: str) -> list[str]:
     return [member.email for member in mailing_list.get_roster(role)]
 
 
-@pytest.fixture
-def held(stack: Stack, mailing_list: MailingList, address: Callable[[str], str]) -> Iterator[str]:
-    """The Message-ID of Anne's post, which waits for a moderator; Bart is a member."""
-    subscribe(mailing_list, address("bart"))
-    post = message(address("anne"), mailing_list.fqdn_listname, "From a stranger", "Grüße\n")
+def hold_a_post(stack: Stack, mailing_list: MailingList, author: str, text: str = "Grüße\n") -> str:
+    """Let a stranger's post wait for a moderator, and return its Message-ID."""
+    post = message(author, mailing_list.fqdn_listname, "From a stranger", text)
     stack.post(post)
     wait.until("the post is held", lambda: mailing_list.get_held_count() == 1)
-    yield post["Message-ID"]
-    assert mailing_list.get_held_count() == 0
+    return str(post["Message-ID"])
 
 
-def open_held_post(page: Page, pages: str) -> None:
-    page.goto(f"{pages}/held_messages")
+def open_held_post(page: Page, mailing_list: MailingList) -> None:
+    page.goto(page_of(mailing_list, "held_messages"))
     page.get_by_role("link", name="From a stranger").click()
     expect(page.locator("#held-message-content")).to_contain_text("Grüße")
 
@@ -411,17 +380,18 @@ def open_held_post(page: Page, pages: str) -> None:
 def moderate(page: Page, choice: str, outcome: str) -> None:
     page.get_by_role("dialog").get_by_role("button", name=choice).click()
     expect(page.get_by_role("alert").filter(has_text=outcome)).to_be_visible()
+    expect(page.get_by_text("There are currently no held messages")).to_be_visible()
 
 
 def test_a_held_post_is_read_and_accepted_and_its_author_trusted(
-    admin: Page,
-    stack: Stack,
-    mailing_list: MailingList,
-    pages: str,
-    address: Callable[[str], str],
-    held: str,
+    admin: Page, stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
 ) -> None:
-    open_held_post(admin, pages)
+    subscribe(mailing_list, address("bart"))
+    held = hold_a_post(stack, mailing_list, address("anne"))
+    open_held_post(admin, mailing_list)
+    with admin.expect_download() as attachment:
+        admin.get_by_role("link", name="ants.csv").click()
+    assert attachment.value.path().read_text() == "1,2\n"
     admin.locator("[name=moderation_choice]").select_option("accept")
     moderate(admin, "Accept", "The message was accepted")
     stack.catcher.wait_delivered(held, address("bart"))
@@ -429,30 +399,172 @@ def test_a_held_post_is_read_and_accepted_and_its_author_trusted(
 
 
 def test_a_held_post_is_rejected_with_a_reason(
-    admin: Page, stack: Stack, pages: str, address: Callable[[str], str], held: str
+    admin: Page, stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
 ) -> None:
-    open_held_post(admin, pages)
+    hold_a_post(stack, mailing_list, address("anne"))
+    open_held_post(admin, mailing_list)
     admin.locator("#reject-reason textarea").fill("Not about ants, schöne Grüße.")
     moderate(admin, "Reject", "The message was rejected")
-    notice = stack.catcher.wait_to(address("anne"), "From a stranger")
+    notice = stack.catcher.wait_to(address("anne"), "Request to mailing list")
+    assert "From a stranger" in notice.text
     assert "Not about ants, schöne Grüße." in notice.text
-    (original,) = [part for part in notice.message.walk() if part["Message-ID"] == held]
-    assert original["Subject"] == "From a stranger"
 
 
 def test_a_held_post_is_discarded_without_a_word(
-    admin: Page,
+    admin: Page, stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    anne, bart = address("anne"), address("bart")
+    subscribe(mailing_list, bart)
+    held = hold_a_post(stack, mailing_list, anne)
+    open_held_post(admin, mailing_list)
+    moderate(admin, "Discard", "The message was discarded")
+
+    later = message(bart, mailing_list.fqdn_listname, "A later post")
+    stack.post(later, sender=bart)
+    stack.catcher.wait_delivered(later["Message-ID"], bart)
+    assert stack.catcher.by_message_id(held) == []
+    assert [
+        mail for mail in stack.catcher.to(anne) if "awaits" not in mail.message["Subject"]
+    ] == []
+
+
+def ask_to_join(mailing_list: MailingList, person: str) -> None:
+    """Let a request wait for a moderator."""
+    mailing_list.settings["subscription_policy"] = "moderate"
+    mailing_list.settings.save()
+    mailing_list.subscribe(person, pre_verified=True, pre_confirmed=True)
+
+
+def answer_request(page: Page, mailing_list: MailingList, choice: str, outcome: str) -> None:
+    page.goto(page_of(mailing_list, "subscription_requests"))
+    page.get_by_placeholder("Rejection reason").fill("Only for ants, schöne Grüße.")
+    press(page, choice, f"The request has been {outcome}")
+    expect(page.get_by_text("There are currently no subscription requests")).to_be_visible()
+
+
+def test_a_request_to_join_is_accepted(
+    admin: Page, stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    ask_to_join(mailing_list, address("anne"))
+    answer_request(admin, mailing_list, "Accept", "accepted")
+    assert members(mailing_list) == [address("anne")]
+    stack.catcher.wait_to(address("anne"), "Welcome")
+
+
+def test_a_request_to_join_is_rejected_with_a_reason(
+    admin: Page, stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    ask_to_join(mailing_list, address("anne"))
+    answer_request(admin, mailing_list, "Reject", "rejected")
+    assert members(mailing_list) == []
+    notice = stack.catcher.wait_to(address("anne"), "Request to mailing list")
+    assert "Only for ants, schöne Grüße." in notice.text
+
+
+def test_a_request_to_join_is_discarded_without_a_word(
+    admin: Page, stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    ask_to_join(mailing_list, address("anne"))
+    answer_request(admin, mailing_list, "Discard", "discarded")
+    # Asked again and accepted: what was sent to her is in order, and this is all of it.
+    ask_to_join(mailing_list, address("anne"))
+    answer_request(admin, mailing_list, "Accept", "accepted")
+    stack.catcher.wait_to(address("anne"), "Welcome")
+    assert len(stack.catcher.to(address("anne"))) == 1
+
+
+def test_the_owner_of_a_list_has_its_pages_and_no_others(
+    member: Page,
+    member_account: Account,
     stack: Stack,
     mailing_list: MailingList,
-    pages: str,
-    address: Callable[[str], str],
-    held: str,
+    refusals: set[str],
 ) -> None:
-    open_held_post(admin, pages)
-    moderate(admin, "Discard", "The message was discarded")
-    later = message(address("bart"), mailing_list.fqdn_listname, "A later post")
-    stack.post(later)
-    stack.catcher.wait_delivered(later["Message-ID"], address("bart"))
-    assert stack.catcher.by_message_id(held) == []
-    notices = [mail.message["Subject"] for mail in stack.catcher.to(address("anne"))]
-    assert len(notices) == 1  # that the post waits for a moderator
+    mailing_list.add_owner(member_account.address)
+    member.goto(page_of(mailing_list, "settings/list_identity"))
+    fill_in(member, {"description": "Owned"})
+    press(member, "Save changes", "The settings have been updated")
+    assert mailing_list.settings["description"] == "Owned"
+    for name in ("held_messages", "members/owner/", "mass_subscribe/", "bans/", "templates"):
+        member.goto(page_of(mailing_list, name))
+        expect(member.get_by_role("link", name="Settings")).to_be_visible()
+
+    foreign = stack.rest.get_domain("lists.example.com").create_list(f"{mailing_list.list_name}-x")
+    for path in (
+        page_of(foreign, "settings/"),
+        page_of(foreign, "held_messages"),
+        page_of(foreign, "members/owner/"),
+        page_of(foreign, "templates"),
+        "/mailman3/lists/new/",
+        "/mailman3/domains/",
+        "/mailman3/users",
+        "/mailman3/system/",
+    ):
+        refusals.add(f"http://www.example.com{path}")
+        answer = member.goto(path)
+        assert answer
+        assert answer.status == 403, path
+    foreign.delete()
+
+
+def test_a_domain_is_made_described_and_removed(
+    admin: Page, stack: Stack, address: Callable[[str], str], unique: str
+) -> None:
+    domain = f"{unique}.example.com"
+    admin.goto("/mailman3/domains/")
+    expect(admin.get_by_role("row", name="lists.example.net")).to_contain_text(
+        "archive.example.net"
+    )
+    admin.get_by_role("link", name="Add Domain").click()
+    fill_in(admin, {"mail_host": domain, "description": "Ants at home"})
+    admin.get_by_label("Web Host").select_option(label="archive.example.net (archive.example.net)")
+    press(admin, "Create domain", "New Domain registered")
+    row = admin.get_by_role("row", name=domain)
+    expect(row).to_contain_text("archive.example.net")
+    assert stack.rest.get_domain(domain).description == "Ants at home"
+
+    row.get_by_role("link", name="Add", exact=True).click()
+    admin.get_by_label("Owner's Email").fill(address("owner"))
+    press(admin, "Add Owner", "as an owner")
+    owners = [owner.addresses[0].email for owner in stack.rest.get_domain(domain).owners]
+    assert address("owner") in owners
+
+    row.get_by_role("link", name="Edit", exact=True).last.click()
+    fill_in(admin, {"description": "Ants abroad"})
+    press(admin, "Update", "updated")
+    assert stack.rest.get_domain(domain).description == "Ants abroad"
+
+    row.get_by_role("link", name="Delete").click()
+    press(admin, f"Delete {domain}", "has been deleted")
+    assert domain not in [known.mail_host for known in stack.rest.domains]
+
+
+def test_a_user_is_found_changed_and_removed(
+    admin: Page, stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    anne = address("anne")
+    subscribe(mailing_list, anne)
+    admin.goto("/mailman3/users")
+    admin.get_by_role("main").get_by_role("textbox").fill(anne)
+    admin.get_by_role("main").get_by_role("textbox").press("Enter")
+    admin.get_by_role("link", name="Manage").click()
+    fill_in(admin, {"display_name": "Änne Müller"})
+    press(admin, "Update", "Successfully updated user")
+    assert stack.rest.get_user(anne).display_name == "Änne Müller"
+
+    admin.get_by_role("link", name="Delete").click()
+    press(admin, "Delete", "Successfully deleted account")
+    assert members(mailing_list) == []
+
+
+def test_every_page_of_a_list_and_of_the_administrator_opens(
+    admin: Page, mailing_list: MailingList
+) -> None:
+    home = page_of(mailing_list)
+    admin.goto(home)
+    pages = walk(admin, home, "/mailman3/bans", "/mailman3/domains", "/mailman3/system")
+    assert len(pages) >= 20
+    admin.goto("/mailman3/system/")
+    expect(admin.get_by_role("main")).to_contain_text("3.3.10")
+    admin.goto("/admin/")
+    walk(admin, "/admin/sites/", "/admin/django_q/", "/admin/account/")

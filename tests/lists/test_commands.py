@@ -144,7 +144,7 @@ def test_a_request_encoded_by_the_mail_program_gets_a_readable_answer(
         stack.post(request)
         text = stack.catcher.wait_to(address(person), RESULTS).text
         assert "echo 1=2" in text
-        assert "join         - Join this mailing list." in text
+        assert "Join this mailing list." in text
 
 
 def test_commands_are_found_in_a_mail_with_html(
@@ -156,7 +156,7 @@ def test_commands_are_found_in_a_mail_with_html(
     text = stack.catcher.wait_to(address("anne"), RESULTS).text
     assert "Ignoring non-text/plain MIME parts" in text
     assert "echo plain" in text
-    assert "html" not in text
+    assert "echo html" not in text
 
 
 # -- Joining and leaving

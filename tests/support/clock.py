@@ -4,7 +4,9 @@ from mailmanclient import MailingList
 
 from tests.support.stack import Stack
 
-QUERY = 'MYSQL_PWD="$(cat /run/secrets/core_database_password)" mysql -h 127.0.0.1 -u core core -e "$0"'
+QUERY = """
+MYSQL_PWD="$(cat /run/secrets/core_database_password)" mysql -h 127.0.0.1 -u core core -e "$0"
+"""
 AGE = """
 UPDATE mailinglist SET digest_last_sent_at = digest_last_sent_at - INTERVAL {days} DAY
     WHERE list_id = '{list_id}';

@@ -100,7 +100,7 @@ def container(
     *command: str,
     settings: Mapping[str, str] = {},
     secrets: Mapping[str, str | bytes] = {},
-    local: Mapping[str, str] = {},
+    local: Mapping[str, str | bytes] = {},
     options: Sequence[str] = ("--network=none",),
 ) -> Iterator[Container]:
     """Start a service, or the command given instead of it, and remove it in the end.
@@ -148,7 +148,7 @@ def _folder(path: Path, files: Mapping[str, str | bytes]) -> Path:
     path.mkdir(parents=True)
     for name, content in files.items():
         file = path / name
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         file.chmod(0o444)
     return path

@@ -43,6 +43,9 @@ MADE_LATER = {
     "local/main.cf",
     "local/sendmail.mc",
     "local/settings_local.py",
+    "local/templates",
+    "local/templates/mail",
+    "local/templates/web",
     "local/tls",
     "local/tls/authorities.pem",
     "local/tls/fullchain.pem",
@@ -189,11 +192,29 @@ def test_the_override_example_is_valid_as_it_is_and_in_full(tmp_path: Path) -> N
     assert [port["host_ip"] for port in changed["mta"]["ports"]] == ["192.0.2.25"]
 
 
-def test_each_point_of_the_contract_has_a_test() -> None:
-    text = (ROOT / "docs" / "mta-contract.md").read_text()
-    rows = re.findall(r"(?m)^\| (.+?) \| (.+?) \| (.+?) \|$", text)[1:]
-    assert len(rows) > 20
-    for point, meaning, tests in rows:
-        assert meaning
-        assert re.findall(r"`(test_\w+)`", tests), point
-        assert re.sub(r"`test_\w+`|, ", "", tests) == "", point
+def rows(document: str) -> list[tuple[str, str, str]]:
+    """The rows, of three cells, of a document's tables."""
+    lines = re.findall(r"(?m)^\|(.*)\|(.*)\|(.*)\|$", (ROOT / "docs" / document).read_text())
+    cells = (tuple(cell.strip() for cell in line) for line in lines)
+    return [(a, b, c) for a, b, c in cells if not {a, b, c} & {"test", "tests", "---"}]
+
+
+@pytest.mark.parametrize("document", ["mta-contract.md", "features.md"])
+def test_each_promise_says_what_it_means_and_has_tests(document: str) -> None:
+    assert len(rows(document)) > 20
+    for promise, meaning, tests in rows(document):
+        assert promise
+        assert meaning, promise
+        assert re.findall(r"`(test_\w+)`", tests), promise
+        assert re.sub(r"`test_\w+`|, ", "", tests) == "", promise
+
+
+def test_each_test_of_lists_and_pages_is_one_of_a_feature() -> None:
+    named = {name for row in rows("features.md") for name in re.findall(r"`(test_\w+)`", row[2])}
+    there = {
+        name
+        for folder in ("lists", "browser")
+        for path in (ROOT / "tests" / folder).glob("test_*.py")
+        for name in re.findall(r"(?m)^def (test_\w+)", path.read_text())
+    }
+    assert there - named == set()

@@ -1,4 +1,4 @@
-"""Replies that no person has written are no posts and no commands, and nothing automatic is answered.
+"""Replies that no person has written are neither posts nor commands; automatic mail gets no answer.
 
 Upstream's runners look for ``Precedence: bulk`` only, which vacation programs need not set. So a
 vacation reply to a request for confirmation would confirm it, and one to a post would be a post.
@@ -11,12 +11,14 @@ from mailman.email.message import Message
 from mailman.interfaces.mailinglist import IMailingList
 from mailman.runners import command, incoming
 
+from mailman_stack.core.loops import has_been_there
+
 log = logging.getLogger("mailman.vette")
 
 
 def automatic(message: Message) -> bool:
     """Whether a message is not to be answered (RFC 3834, section 2)."""
-    return _kind(message) != "no" or _from_nobody(message)
+    return _kind(message) != "no" or from_nobody(message)
 
 
 def automatic_reply(message: Message) -> bool:
@@ -25,16 +27,17 @@ def automatic_reply(message: Message) -> bool:
     RFC 3834 has a word for that; Exchange uses another one, but sends it from nobody.
     """
     kind = _kind(message)
-    return kind == "auto-replied" or (kind != "no" and _from_nobody(message))
+    return kind == "auto-replied" or (kind != "no" and from_nobody(message))
+
+
+def from_nobody(message: Message) -> bool:
+    """Whether its envelope sender is empty, which asks for no reply (RFC 5321, section 4.5.5)."""
+    sender: str | None = message.get_unixfrom()
+    return sender == ""
 
 
 def _kind(message: Message) -> str:
     return str(message.get("Auto-Submitted", "no")).partition(";")[0].strip().lower()
-
-
-def _from_nobody(message: Message) -> bool:
-    """Whether its envelope sender is empty, which asks for no reply (RFC 5321, section 4.5.5)."""
-    return message.get_unixfrom() == ""
 
 
 class IncomingRunner(incoming.IncomingRunner):
@@ -42,7 +45,10 @@ class IncomingRunner(incoming.IncomingRunner):
 
     def _dispose(self, mlist: IMailingList, msg: Message, msgdata: dict[str, Any]) -> bool:
         if msgdata.get("to_list") and automatic_reply(msg):
-            log.info("%s to %s discarded: automatic reply", msg["message-id"], mlist.fqdn_listname)
+            log.info("%s: a post discarded: automatic reply", msg["message-id"])
+            return False
+        if msgdata.get("to_list") and has_been_there(msg, mlist):
+            log.info("%s: a post discarded: already posted to this list", msg["message-id"])
             return False
         if automatic(msg):
             msgdata["noack"] = True
@@ -53,8 +59,8 @@ class CommandRunner(command.CommandRunner):
     """Takes commands: ``[runner.command] class:``."""
 
     def _dispose(self, mlist: IMailingList, msg: Message, msgdata: dict[str, Any]) -> bool:
-        if automatic_reply(msg) or _from_nobody(msg):
-            log.info("%s to %s discarded: automatic reply", msg["message-id"], mlist.request_address)
+        if automatic_reply(msg) or from_nobody(msg):
+            log.info("%s: a command discarded: automatic reply", msg["message-id"])
             return False
         if automatic(msg):
             msgdata["noack"] = True

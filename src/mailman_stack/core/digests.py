@@ -4,7 +4,6 @@ Upstream's digest runner sends it (``IMailingList.send_one_last_digest_to``), bu
 never asks for it. Here a change of any preferences that decide on a delivery mode does.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,24 +38,23 @@ def _before_change(preferences: Preferences, new: Any, _old: Any, _initiator: ob
 
 
 def _members(store: Session, preferences: Preferences) -> list[Member]:
-    """The members on whom these preferences have a say: their own, their address's, their user's."""
+    """The members for whom they count: as their own, their address's or their user's."""
     if address := preferences.address:
-        whose = [Member._address == address]
-        if address.user:
-            whose.append(Member._user == address.user)
+        user, addresses = address.user, [address]
     elif user := preferences.user:
-        addresses = [address.id for address in user.addresses]
-        whose = [Member._user == user, Member.address_id.in_(addresses)]
+        addresses = list(user.addresses)
     else:
-        whose = [Member.preferences == preferences]
-    return list(store.query(Member).filter(Member.role == MemberRole.member, or_(*whose)))
+        return list(store.query(Member).filter_by(preferences=preferences, role=MemberRole.member))
+    by_address = Member.address_id.in_([address.id for address in addresses])
+    whose = or_(by_address, Member.user_id == user.id) if user else by_address
+    return list(store.query(Member).filter_by(role=MemberRole.member).filter(whose))
 
 
 def _mode(member: Member, changed: Preferences, new: DeliveryMode | None) -> DeliveryMode:
     """As ``Member.delivery_mode`` will be, once the new value has been set."""
-    levels: Iterable[Preferences] = [member.preferences, member.address.preferences]
+    levels = [member.preferences, member.address.preferences]
     if member.address.user:
-        levels = [*levels, member.address.user.preferences]
+        levels.append(member.address.user.preferences)
     modes = (new if level is changed else level.delivery_mode for level in levels)
     return next(filter(None, modes), system_preferences.delivery_mode)
 

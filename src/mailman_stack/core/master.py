@@ -29,7 +29,7 @@ from mailman.interfaces.domain import DomainDeletedEvent, IDomainManager
 from mailman.utilities.modules import call_name, find_name
 from zope.component import getUtility
 
-from mailman_stack.core import digests
+from mailman_stack.core import destinations, digests
 
 RUNNERS = Path("/run/mailman/runners")
 """A file for each runner, holding its process id: what the healthcheck compares with reality."""
@@ -120,6 +120,7 @@ def run(pages: Mapping[str, str]) -> None:
     add_domains(pages)
     write_maps()
     zope.event.subscribers.append(follow_domains)
+    destinations.install()
     digests.install()
     load_runners()
     RUNNERS.mkdir()

@@ -18,24 +18,38 @@ from mailman_stack import templates
 
 log = logging.getLogger("mailman.error")
 
+COPIES = Path("/etc/mailman3/templates")
 NAMES = {*ALL_TEMPLATES.values(), *ALT_TEMPLATE_NAMES.values()}
 
 
 def install() -> list[str]:
-    """Copy the operator's files to where Mailman looks for them, and say what is wrong with them.
+    """Put the operator's files where Mailman looks for texts, and say what is wrong with them.
 
-    Mailman reads a file for each mail, and a mail whose text it cannot read goes nowhere.
+    There they are links to copies, beside what ``mailman import21`` has written. Mailman reads a
+    file for each mail, and a mail whose text it cannot read goes nowhere: so it reads none that has
+    not been looked at.
     """
+    _remove_links()
     return templates.problems(templates.MAIL, _install)
+
+
+def _remove_links() -> None:
+    for path in Path(config.TEMPLATE_DIR).rglob("*"):
+        if path.is_symlink() and COPIES in path.readlink().parents:
+            path.unlink()
 
 
 def _install(path: Path) -> None:
     _check(path)
     # Some editors mark a file as UTF-8 by its first character.
     text = Path(templates.MAIL, path).read_text(encoding="utf-8-sig")
-    copy = Path(config.TEMPLATE_DIR, path)
+    copy, link = COPIES / path, Path(config.TEMPLATE_DIR, path)
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text(text, encoding="utf-8")
+    if link.exists():
+        raise ValueError(f"in its place there is {link} already; remove one of them")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(copy)
 
 
 def _check(path: Path) -> None:

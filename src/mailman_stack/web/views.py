@@ -3,6 +3,7 @@
 from functools import wraps
 
 from django.contrib.sites.models import Site
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
@@ -36,9 +37,10 @@ def archive(request: HttpRequest) -> HttpResponse:
     HyperKitty's own leaves that to a task, and until it has run shows the mail to everyone.
     """
     unknown = {"archive_policy": ArchivePolicy.private.value}
-    mlist, is_new = MailingList.objects.get_or_create(unknown, name=request.POST["mlist"])
-    if is_new:
-        mlist.update_from_mailman()
+    with transaction.atomic():  # none sees a list that is still unknown
+        mlist, is_new = MailingList.objects.get_or_create(unknown, name=request.POST["mlist"])
+        if is_new:
+            mlist.update_from_mailman()
     return archive_api.archive(request)
 
 

@@ -1,0 +1,27 @@
+"""A post passes a list once, also where lists are members of each other.
+
+Upstream's rule looks at List-Post, which the next list replaces with its own, so that a post goes
+round until the MTA has counted too many hops. X-BeenThere, of Mailman 2.1, is added to.
+"""
+
+from typing import Any
+
+from mailman.email.message import Message
+from mailman.interfaces.mailinglist import IMailingList
+from mailman.runners import pipeline
+
+HEADER = "X-BeenThere"
+
+
+def has_been_there(message: Message, mlist: IMailingList) -> bool:
+    """Whether a list has already handed on a message."""
+    return mlist.posting_address in message.get_all(HEADER, [])
+
+
+class PipelineRunner(pipeline.PipelineRunner):
+    """Prepares what goes out: ``[runner.pipeline] class:``."""
+
+    def _dispose(self, mlist: IMailingList, msg: Message, msgdata: dict[str, Any]) -> bool:
+        if not msgdata.get("to_owner") and not has_been_there(msg, mlist):
+            msg[HEADER] = mlist.posting_address
+        return bool(super()._dispose(mlist, msg, msgdata))

@@ -1,0 +1,318 @@
+"""Bounces: read in every form, counted against the right member, and what follows from them."""
+
+from collections.abc import Callable
+from email import message_from_string, policy
+from email.message import EmailMessage
+from email.utils import make_msgid
+from pathlib import Path
+
+import pytest
+from mailmanclient import MailingList
+
+from tests.support import wait
+from tests.support.clock import pass_days
+from tests.support.lists import members, subscribe
+from tests.support.mail import message
+from tests.support.stack import Stack
+
+Address = Callable[[str], str]
+
+FORMS = {path.stem: path.read_text() for path in Path(__file__).with_name("bounces").glob("*.eml")}
+"""Bounces as mail servers write them, standard and not, by the server's name."""
+
+PROBE = """
+from mailman.app.bounces import send_probe
+from mailman.core.initialize import initialize
+from mailman.database.transaction import transaction
+from mailman.interfaces.listmanager import IListManager
+from zope.component import getUtility
+import sys
+
+initialize()
+with transaction():
+    mailing_list = getUtility(IListManager).get(sys.argv[1])
+    send_probe(mailing_list.members.get_member(sys.argv[2]), message_id="<bounce@remote.example>")
+"""
+
+
+def bounces(mailing_list: MailingList) -> str:
+    return f"{mailing_list.list_name}-bounces@{mailing_list.mail_host}"
+
+
+def bounce(
+    stack: Stack, mailing_list: MailingList, member: str, to: str = "", form: str = "postfix"
+) -> EmailMessage:
+    """Send a mail server's report that a member's address is unknown."""
+    to = to or bounces(mailing_list)
+    report = message_from_string(FORMS[form].format(member=member, bounces=to), policy=policy.SMTP)
+    assert isinstance(report, EmailMessage)
+    report["Message-ID"] = make_msgid(domain="remote.example")
+    stack.post(report, to, sender="")
+    return report
+
+
+def score(mailing_list: MailingList, member: str) -> int:
+    count: int = mailing_list.get_member(member).bounce_score
+    return count
+
+
+def wait_score(mailing_list: MailingList, member: str, expected: int) -> None:
+    wait.until(f"{member} has {expected}", lambda: score(mailing_list, member) == expected)
+
+
+def status(mailing_list: MailingList, member: str) -> str:
+    """Whether a member gets mail."""
+    preferences = mailing_list.get_member(member).preferences
+    return str(preferences["delivery_status"] or "enabled")
+
+
+def wait_disabled(mailing_list: MailingList, member: str) -> None:
+    wait.until(f"{member} gets no mail", lambda: status(mailing_list, member) == "by_bounces")
+
+
+def configure(mailing_list: MailingList, **settings: object) -> None:
+    mailing_list.settings.update(settings)
+    mailing_list.settings.save()
+
+
+def test_every_form_of_bounce_counts_against_its_member(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    anne = address("anne")
+    subscribe(mailing_list, anne, *map(address, FORMS))
+
+    for form in FORMS:
+        bounce(stack, mailing_list, address(form), form=form)
+
+    def scores() -> dict[str, int]:
+        return {form: score(mailing_list, address(form)) for form in FORMS}
+
+    wait.until("all are counted", lambda: scores() == dict.fromkeys(FORMS, 1))
+    assert score(mailing_list, anne) == 0
+
+
+def test_a_bounce_to_a_verp_address_counts_against_the_member_in_it(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    configure(mailing_list, personalize="individual")
+    anne, bart = address("anne"), address("bart")
+    subscribe(mailing_list, anne, bart)
+    post = message(anne, mailing_list.fqdn_listname, "Who is it?")
+    stack.post(post)
+    mails = stack.catcher.wait_delivered(post["Message-ID"], anne, bart)
+    senders = {mail.recipients: mail.sender for mail in mails}
+    assert senders[anne,] == bounces(mailing_list).replace("@", f"+{anne.replace('@', '=')}@")
+
+    # What the server of anne's new address says.
+    bounce(stack, mailing_list, address("elsewhere"), to=senders[anne,])
+
+    wait_score(mailing_list, anne, 1)
+    assert score(mailing_list, bart) == 0
+
+
+def test_an_address_that_the_next_server_refuses_is_counted(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    """The report is written by the stack's own MTA."""
+    anne, bart = address("anne"), address("bart")
+    # 253 characters are what the catcher takes.
+    long = "a" * (254 - len(bart)) + bart
+    subscribe(mailing_list, anne, long)
+    post = message(anne, mailing_list.fqdn_listname, "For both")
+
+    stack.post(post)
+
+    wait_score(mailing_list, long, 1)
+    assert [mail.recipients for mail in stack.catcher.by_message_id(post["Message-ID"])] == [
+        (anne,)
+    ]
+    assert score(mailing_list, anne) == 0
+
+
+def test_an_address_that_the_own_mta_refuses_is_counted(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    anne, unknown = address("anne"), f"nobody-{mailing_list.fqdn_listname}"
+    subscribe(mailing_list, anne, unknown)
+    post = message(anne, mailing_list.fqdn_listname, "For both")
+
+    stack.post(post)
+
+    wait_score(mailing_list, unknown, 1)
+    stack.catcher.wait_delivered(post["Message-ID"], anne)
+    assert score(mailing_list, anne) == 0
+
+
+def test_what_is_no_failure_is_not_counted(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    anne, bart = address("anne"), address("bart")
+    subscribe(mailing_list, anne, bart)
+    delay = FORMS["postfix"].replace("Action: failed", "Action: delayed")
+    report = message_from_string(
+        delay.format(member=anne, bounces=bounces(mailing_list)), policy=policy.default
+    )
+    stack.post(report, bounces(mailing_list), sender="")
+    bounce(stack, mailing_list, address("stranger"))
+    post = message(bart, mailing_list.fqdn_listname, "Later")
+    stack.post(post)
+    stack.catcher.wait_delivered(post["Message-ID"], bart)
+    bounce(stack, mailing_list, bart)
+    wait_score(mailing_list, bart, 1)
+    assert score(mailing_list, anne) == 0
+
+
+def test_one_bounce_a_day_counts_until_all_are_forgotten(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    configure(mailing_list, bounce_info_stale_after="7d")
+    anne, bart = address("anne"), address("bart")
+    subscribe(mailing_list, anne, bart)
+    bounce(stack, mailing_list, anne)
+    wait_score(mailing_list, anne, 1)
+    # A second one of the same day.
+    bounce(stack, mailing_list, anne, form="qmail")
+    bounce(stack, mailing_list, bart)
+    wait_score(mailing_list, bart, 1)
+    assert score(mailing_list, anne) == 1
+
+    pass_days(stack, mailing_list, 6)
+    bounce(stack, mailing_list, anne)
+    wait_score(mailing_list, anne, 2)
+
+    pass_days(stack, mailing_list, 8)
+    bounce(stack, mailing_list, anne)
+    wait_score(mailing_list, anne, 1)
+
+
+def test_at_the_threshold_no_more_mail_is_sent_and_both_sides_are_told(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    configure(mailing_list, bounce_score_threshold=2, bounce_notify_owner_on_bounce_increment=True)
+    anne, bart, owner = address("anne"), address("bart"), address("owner")
+    subscribe(mailing_list, anne, bart)
+    mailing_list.add_owner(owner)
+    bounce(stack, mailing_list, anne)
+    stack.catcher.wait_to(owner, f"{anne}'s bounce score incremented")
+    assert status(mailing_list, anne) == "enabled"
+    pass_days(stack, mailing_list, 1)
+
+    report = bounce(stack, mailing_list, anne)
+
+    wait_disabled(mailing_list, anne)
+    notice = stack.catcher.wait_to(owner, f"{anne}'s subscription disabled")
+    text, attached = notice.message.iter_parts()
+    assert f"{anne}'s subscription has been disabled" in text.get_content()
+    assert attached.get_content()["Message-ID"] == report["Message-ID"]
+    warning = stack.catcher.wait_to(anne, "has been disabled")
+    assert f"bounces indicating that there may be a problem delivering\nmessages to {anne}" in (
+        warning.text
+    )
+    posts = [message(bart, mailing_list.fqdn_listname, subject) for subject in ("Away", "Back")]
+    stack.post(posts[0])
+    stack.catcher.wait_delivered(posts[0]["Message-ID"], bart)
+    # As the member does on the page of the subscription's options.
+    preferences = mailing_list.get_member(anne).preferences
+    preferences["delivery_status"] = "enabled"
+    preferences.save()
+    stack.post(posts[1])
+    stack.catcher.wait_delivered(posts[1]["Message-ID"], anne, bart)
+    assert stack.catcher.to(anne, "Away") == []
+    assert score(mailing_list, anne) == 0
+
+
+def test_who_does_not_mind_the_warnings_is_removed(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    configure(
+        mailing_list,
+        bounce_score_threshold=1,
+        bounce_you_are_disabled_warnings=2,
+        bounce_you_are_disabled_warnings_interval="3d",
+    )
+    anne, owner = address("anne"), address("owner")
+    subscribe(mailing_list, anne)
+    mailing_list.add_owner(owner)
+
+    def wait_warned(times: int) -> None:
+        """Core looks for whom to warn once a second."""
+        wait.until(
+            f"{times} warnings",
+            lambda: mailing_list.get_member(anne).total_warnings_sent == times,
+        )
+
+    bounce(stack, mailing_list, anne)
+    wait_warned(1)
+    pass_days(stack, mailing_list, 2)
+    bounce(stack, mailing_list, anne)
+    stack.catcher.wait_to(owner, "subscription disabled")
+    assert mailing_list.get_member(anne).total_warnings_sent == 1
+    pass_days(stack, mailing_list, 1)
+    wait_warned(2)
+    pass_days(stack, mailing_list, 3)
+
+    wait.until("anne is no member", lambda: members(mailing_list) == [])
+    stack.catcher.wait_to(owner, f"{anne} unsubscribed from {mailing_list.display_name}")
+    stack.catcher.wait_to(anne, "You have been unsubscribed")
+    assert len(stack.catcher.to(anne, "has been disabled")) == 2
+
+
+def test_a_list_may_leave_bounces_alone(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    configure(mailing_list, process_bounces=False, bounce_score_threshold=1)
+    anne, bart = address("anne"), address("bart")
+    subscribe(mailing_list, anne, bart)
+    bounce(stack, mailing_list, anne)
+    post = message(bart, mailing_list.fqdn_listname, "Later")
+    stack.post(post)
+    stack.catcher.wait_delivered(post["Message-ID"], anne, bart)
+    configure(mailing_list, process_bounces=True)
+
+    bounce(stack, mailing_list, bart)
+
+    wait_disabled(mailing_list, bart)
+    assert (score(mailing_list, anne), status(mailing_list, anne)) == (0, "enabled")
+
+
+def test_a_bounce_that_nobody_can_read_goes_where_the_list_says(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    owner, to = address("owner"), bounces(mailing_list)
+    mailing_list.add_owner(owner)
+    configure(mailing_list, display_name="Ämter")
+
+    def send(disposition: str) -> EmailMessage:
+        configure(mailing_list, forward_unrecognized_bounces_to=disposition)
+        riddle = message("Üb <postmaster@remote.example>", to, f"No {owner}", "It did not work.\n")
+        stack.post(riddle, sender="")
+        return riddle
+
+    def forwarded(to: str) -> list[str]:
+        notices = stack.catcher.to(to, "Uncaught bounce notification")
+        attached = [list(notice.message.iter_parts())[-1].get_content() for notice in notices]
+        return [mail["Message-ID"] for mail in attached if owner in mail["Subject"]]
+
+    riddle = send("administrators")
+    wait.until("the owner has it", lambda: forwarded(owner) == [riddle["Message-ID"]])
+    riddle = send("site_owner")
+    wait.until(
+        "SITE_OWNER has it", lambda: forwarded("owner@example.org") == [riddle["Message-ID"]]
+    )
+    send("discard")
+    wait.until("it is discarded", lambda: forwarded(owner))
+
+
+def test_a_probe_that_comes_back_ends_delivery_at_once(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    anne = address("anne")
+    subscribe(mailing_list, anne)
+    stack.exec("core", "python", "-c", PROBE, mailing_list.fqdn_listname, anne)
+    probe = stack.catcher.wait_to(anne, "mailing list probe message")
+    assert probe.sender.startswith(f"{mailing_list.list_name}-bounces+")
+    assert probe.message["Precedence"] is None
+
+    bounce(stack, mailing_list, anne, to=probe.sender)
+
+    wait_disabled(mailing_list, anne)
