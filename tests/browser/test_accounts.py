@@ -1,6 +1,7 @@
 """Accounts: how a person comes by one, keeps it safe and gives it up."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from mailmanclient import MailingList
@@ -137,6 +138,20 @@ def test_the_name_on_the_profile_reaches_core(
     fill_in(member, {"first_name": "Änne", "last_name": "Müller", "timezone": "Asia/Tokyo"})
     press(member, "Update", "The profile was successfully updated")
     assert stack.rest.get_user(member_account.address).display_name == "Änne Müller"
+
+
+def test_times_are_shown_in_the_readers_own_zone(
+    member: Page, admin: Page, member_account: Account, mailing_list: MailingList
+) -> None:
+    mailing_list.add_owner(member_account.address)
+    member.goto("/user-profile/")
+    fill_in(member, {"timezone": "Asia/Tokyo"})
+    member.get_by_role("button", name="Update").click()
+    for reader, hours in ((member, 9), (admin, 0), (member, 9), (admin, 0)):
+        reader.set_extra_http_headers({"Accept-Language": "de"})  # who writes 0:00 for midnight
+        reader.goto(page_of(mailing_list))
+        made = datetime.fromisoformat(mailing_list.settings["created_at"]) + timedelta(hours=hours)
+        expect(reader.get_by_role("definition").first).to_contain_text(f"{made:%H:%M}")
 
 
 def test_every_page_of_an_account_opens(member: Page, mailing_list: MailingList) -> None:

@@ -363,9 +363,12 @@ def roster(mailing_list: MailingList, role: str) -> list[str]:
     return [member.email for member in mailing_list.get_roster(role)]
 
 
-def hold_a_post(stack: Stack, mailing_list: MailingList, author: str, text: str = "Grüße\n") -> str:
+def hold_a_post(
+    stack: Stack, mailing_list: MailingList, author: str, subject: str = "From a stranger"
+) -> str:
     """Let a stranger's post wait for a moderator, and return its Message-ID."""
-    post = message(author, mailing_list.fqdn_listname, "From a stranger", text)
+    post = message(author, mailing_list.fqdn_listname, subject, "Grüße\n")
+    post.add_attachment("1,2\n", subtype="csv", filename="ants.csv")
     stack.post(post)
     wait.until("the post is held", lambda: mailing_list.get_held_count() == 1)
     return str(post["Message-ID"])
@@ -389,6 +392,7 @@ def test_a_held_post_is_read_and_accepted_and_its_author_trusted(
     subscribe(mailing_list, address("bart"))
     held = hold_a_post(stack, mailing_list, address("anne"))
     open_held_post(admin, mailing_list)
+    expect(admin.get_by_role("heading", name="Attachments")).to_be_visible()
     with admin.expect_download() as attachment:
         admin.get_by_role("link", name="ants.csv").click()
     assert attachment.value.path().read_text() == "1,2\n"
@@ -396,6 +400,16 @@ def test_a_held_post_is_read_and_accepted_and_its_author_trusted(
     moderate(admin, "Accept", "The message was accepted")
     stack.catcher.wait_delivered(held, address("bart"))
     assert mailing_list.get_nonmember(address("anne")).moderation_action == "accept"
+
+
+def test_the_subject_of_a_held_post_is_no_script(
+    admin: Page, stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    subject = "<img src=/nowhere onerror=alert(1)>"
+    hold_a_post(stack, mailing_list, address("anne"), subject)
+    admin.goto(page_of(mailing_list, "held_messages"))
+    admin.get_by_role("link", name=subject).click()
+    expect(admin.get_by_role("dialog").get_by_role("heading", name=subject)).to_be_visible()
 
 
 def test_a_held_post_is_rejected_with_a_reason(
@@ -545,15 +559,16 @@ def test_a_user_is_found_changed_and_removed(
     anne = address("anne")
     subscribe(mailing_list, anne)
     admin.goto("/mailman3/users")
-    admin.get_by_role("main").get_by_role("textbox").fill(anne)
-    admin.get_by_role("main").get_by_role("textbox").press("Enter")
+    admin.get_by_role("searchbox", name="Search").fill(anne)
+    admin.get_by_role("searchbox", name="Search").press("Enter")
     admin.get_by_role("link", name="Manage").click()
     fill_in(admin, {"display_name": "Änne Müller"})
-    press(admin, "Update", "Successfully updated user")
+    admin.get_by_role("button", name="Update").first.click()
+    expect(admin.get_by_text("Successfully updated user")).to_be_visible()
     assert stack.rest.get_user(anne).display_name == "Änne Müller"
 
     admin.get_by_role("link", name="Delete").click()
-    press(admin, "Delete", "Successfully deleted account")
+    press(admin, "Delete Account", "Successfully deleted account")
     assert members(mailing_list) == []
 
 
@@ -563,7 +578,7 @@ def test_every_page_of_a_list_and_of_the_administrator_opens(
     home = page_of(mailing_list)
     admin.goto(home)
     pages = walk(admin, home, "/mailman3/bans", "/mailman3/domains", "/mailman3/system")
-    assert len(pages) >= 20
+    assert len(pages) >= 19
     admin.goto("/mailman3/system/")
     expect(admin.get_by_role("main")).to_contain_text("3.3.10")
     admin.goto("/admin/")

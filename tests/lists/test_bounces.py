@@ -6,7 +6,6 @@ from email.message import EmailMessage
 from email.utils import make_msgid
 from pathlib import Path
 
-import pytest
 from mailmanclient import MailingList
 
 from tests.support import wait

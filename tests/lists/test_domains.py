@@ -18,6 +18,11 @@ from tests.support.templates import FOOTER, WELCOME, set_text
 
 Address = Callable[[str], str]
 
+ARCHIVERS = """
+MYSQL_PWD=$(cat /run/secrets/core_database_password) mysql -h 127.0.0.1 -u core -N core -e "
+SELECT name FROM listarchiver JOIN mailinglist ON mailing_list_id = mailinglist.id
+WHERE list_name = '$0' ORDER BY name"
+"""
 LINKS = "Archive: $hyperkitty_url\n\nList: $mailinglist_url\n"
 
 
@@ -177,6 +182,22 @@ def test_a_list_may_be_named_as_a_subaddress_of_another(
 
     stack.post(message(dora, f"{name}-request@{DOMAIN}", "help", ""))
     assert stack.catcher.wait_to(dora, results).sender.startswith(f"{name}-bounces")
+
+
+@pytest.mark.parametrize("by", ["REST", "command"])
+def test_a_list_has_its_archivers_before_the_first_post(stack: Stack, unique: str, by: str) -> None:
+    """Else runners that make them at the same time, or while the list is removed, do harm."""
+    address = f"{unique}@{DOMAIN}"
+    if by == "REST":
+        stack.rest.get_domain(DOMAIN).create_list(unique)
+    else:
+        stack.exec("core", "mailman", "create", address)
+    try:
+        assert stack.exec("database", "sh", "-c", ARCHIVERS, unique).split() == [
+            "hyperkitty", "mail-archive", "mhonarc", "prototype",
+        ]  # fmt: skip
+    finally:
+        stack.rest.get_list(address).delete()
 
 
 # -- Names that people read

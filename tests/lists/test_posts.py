@@ -68,8 +68,9 @@ def test_the_prefix_stands_once_before_every_subject(
     mailing_list: MailingList, send: Send, prefix: str, posted: str, delivered: str
 ) -> None:
     configure(mailing_list, subject_prefix=f"{prefix} ")
-    mail = send(posted.format(prefix=prefix))
-    assert mail["Subject"] == delivered.format(prefix=prefix)
+    subject = send(posted.format(prefix=prefix))["Subject"]
+    # Upstream's subject-munging.rst knows of a second blank behind the prefix.
+    assert " ".join(subject.split()) == delivered.format(prefix=prefix)
 
 
 def test_a_prefix_may_number_the_posts(mailing_list: MailingList, send: Send) -> None:
@@ -92,9 +93,8 @@ def test_a_subject_of_bytes_in_no_charset_arrives_with_the_prefix(
     configure(mailing_list, subject_prefix="[Reading] ")
     headers = f"From: Änne <{anne}>\nTo: {mailing_list.fqdn_listname}\nSubject: Bücher\n"
     post_raw(stack, mailing_list, anne, f"{headers}\nHello.\n".encode())
-    mail = stack.catcher.wait_to(anne)
+    mail = stack.catcher.wait_to(anne, "cher")
     assert mail.message["Subject"].startswith("[Reading] B")
-    assert mail.message["Subject"].endswith("cher")
     assert addresses(mail.message, "From") == [anne]
 
 
@@ -233,9 +233,7 @@ def test_an_anonymous_list_leaves_no_trace_of_the_sender(
     subscribe(mailing_list, anne)
     configure(mailing_list, anonymous_list=True, default_nonmember_action="accept")
     message_id = f"{unique}@laptop.leaks.example.net"
-    content = TRACES.format(
-        blower=BLOWER, to=mailing_list.fqdn_listname, message_id=message_id
-    )
+    content = TRACES.format(blower=BLOWER, to=mailing_list.fqdn_listname, message_id=message_id)
     post_raw(stack, mailing_list, BLOWER, content.encode())
 
     mail = stack.catcher.wait_to(anne, "What I know")
@@ -278,7 +276,7 @@ def test_every_post_says_which_list_it_comes_from(mailing_list: MailingList, sen
         mailing_list.list_name, mailing_list.mail_host, mailing_list.list_id,
     )  # fmt: skip
     archive = f"http://www.example.com/archives/list/{name}@{domain}/"
-    mail = send(**{header: "<mailto:forged@elsewhere.example>" for header in LIST_HEADERS})
+    mail = send(**dict.fromkeys(LIST_HEADERS, "<mailto:forged@elsewhere.example>"))
     assert {header: mail.get_all(header) for header in LIST_HEADERS[:-1]} == {
         "List-Id": [f"Über Bücher <{list_id}>"],
         "List-Post": [f"<mailto:{name}@{domain}>"],
@@ -332,7 +330,15 @@ def test_what_others_must_not_see_of_a_header_is_removed(send: Send, header: str
     assert header not in send(**{header: "anything@example.org"})
 
 
-def test_a_post_that_was_resent_twice_is_delivered(send: Send) -> None:
-    """Python's SMTP library refuses it."""
-    mail = send(Resent_From="first@example.org", Resent_Date="Sat, 21 Nov 2026 12:00:00 +0000")
-    assert mail["Resent-From"]
+def test_a_post_that_was_resent_twice_is_delivered(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    """Python's SMTP library refuses to send it."""
+    anne = address("anne")
+    subscribe(mailing_list, anne)
+    resent = f"Resent-From: {anne}\nResent-Date: Sat, 21 Nov 2026 12:00:00 +0000\n"
+    headers = f"From: {anne}\nTo: {mailing_list.fqdn_listname}\nSubject: Passed on\n"
+    post_raw(stack, mailing_list, anne, f"{resent * 2}{headers}\n.Hello.\n".encode())
+    mail = stack.catcher.wait_to(anne, "Passed on")
+    assert mail.message.get_all("Resent-From") == [anne, anne]
+    assert mail.text.startswith(".Hello.")

@@ -27,6 +27,15 @@ HEADER, FOOTER = "list:member:regular:header", "list:member:regular:footer"
 
 
 @contextmanager
+def a_domain(stack: Stack, host: str) -> Iterator[Domain]:
+    domain = stack.rest.create_domain(host)
+    try:
+        yield domain
+    finally:
+        domain.delete()
+
+
+@contextmanager
 def a_list(domain: Domain, name: str) -> Iterator[MailingList]:
     """One that is named like a folder of templates."""
     mailing_list = domain.create_list(name)
@@ -74,27 +83,25 @@ def administrator(stack: Stack, visitor: Visitor) -> Visitor:
 def welcome(stack: Stack, mailing_list: MailingList, member: str, name: str = "") -> str:
     """What a new member is told."""
     mailing_list.subscribe(member, name, pre_verified=True, pre_confirmed=True, pre_approved=True)
-    mail = stack.catcher.wait_to(member)
-    mailing_list.unsubscribe(member)
-    return mail.text.strip()
+    return stack.catcher.wait_to(member).text.strip()
 
 
 # -- Files
 
 
 def test_a_file_is_the_text_of_a_site_a_domain_or_a_list(stack: Stack, address: Address) -> None:
-    domain = stack.rest.create_domain("templates.example.com")
-    with a_list(domain, "ant") as ant, a_list(domain, "bee") as bee:
+    with (
+        a_domain(stack, "templates.example.com") as domain,
+        a_list(domain, "ant") as ant,
+        a_list(domain, "bee") as bee,
+    ):
         assert welcome(stack, ant, address("anne")) == "The list's own text about Ant."
-        assert welcome(stack, bee, address("bart")) == (
-            "The domain's own text about bee@templates.example.com."
-        )
+        text = "The domain's own text about bee@templates.example.com."
+        assert welcome(stack, bee, address("bart")) == text
         bee.settings["preferred_language"] = "et"
         bee.settings.save()
-        assert welcome(stack, bee, address("cris"), "Cris") == (
-            "Tere tulemast, Cris: the site's own text."
-        )
-    domain.delete()
+        text = "Tere tulemast, Cris: the site's own text."
+        assert welcome(stack, bee, address("cris"), "Cris") == text
 
 
 def test_a_file_is_the_header_and_the_footer_of_posts(stack: Stack, address: Address) -> None:
@@ -185,13 +192,11 @@ def test_a_text_set_in_the_web_interface_is_used_at_once(
 def test_a_text_set_for_a_domain_is_that_of_its_lists(
     stack: Stack, administrator: Visitor, unique: str, address: Address
 ) -> None:
-    domain = stack.rest.create_domain(f"{unique}.example.com")
-    new = f"/mailman3/domains/{domain.mail_host}/templates/new"
-    administrator.send(new, name=WELCOME, data="All of $domain greet you")
-    with a_list(domain, "ant") as ant:
-        text = f"All of {domain.mail_host} greet you"
-        assert welcome(stack, ant, address("anne")) == text
-    domain.delete()
+    host = f"{unique}.example.com"
+    with a_domain(stack, host) as domain, a_list(domain, "ant") as ant:
+        new = f"/mailman3/domains/{host}/templates/new"
+        administrator.send(new, name=WELCOME, data="All of $domain greet you")
+        assert welcome(stack, ant, address("anne")) == f"All of {host} greet you"
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,12 @@ class Stack:
         return subprocess.run(command, capture_output=True, check=False, text=True)
 
     def logs(self, service: str) -> str:
-        return self.compose("logs", "--no-color", "--no-log-prefix", service).stdout
+        """All that a service's container has said, by the engine: many tests ask often."""
+        command = ["docker", "logs", self.container(service)]
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, text=True
+        )
+        return done.stdout
 
     def inspect(self, service: str) -> Any:
         """What the engine knows of a service's container (docker inspect)."""

@@ -1,7 +1,8 @@
 """A post passes a list once, also where lists are members of each other.
 
-Upstream's rule looks at List-Post, which the next list replaces with its own, so that a post goes
-round until the MTA has counted too many hops. X-BeenThere, of Mailman 2.1, is added to.
+Upstream's rule compares List-Post with the bare address, which that header never has; and the next
+list replaces it. So a post went round until the MTA had counted too many hops. X-BeenThere, as
+Mailman 2.1 has it, grows with each list.
 """
 
 from typing import Any

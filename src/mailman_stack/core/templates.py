@@ -15,6 +15,7 @@ from zope.component import getUtility, provideUtility
 from zope.interface import implementer
 
 from mailman_stack import templates
+from mailman_stack.core import archivers
 
 log = logging.getLogger("mailman.error")
 
@@ -109,4 +110,5 @@ class Plugin:
         provideUtility(Templates(), ITemplateManager)
 
     def post_hook(self) -> None:
-        """Nothing is left to do."""
+        """When Mailman is complete."""
+        archivers.install()

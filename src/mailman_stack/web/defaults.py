@@ -48,7 +48,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "django_mailman3.middleware.TimezoneMiddleware",
+    "mailman_stack.web.middleware.time_zone",
     "postorius.middleware.PostoriusMiddleware",
 ]
 
