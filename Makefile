@@ -36,7 +36,7 @@ sieve:  ## Print the Sieve rule for a mailbox that fetchmail reads
 	@docker compose run --rm --no-deps --no-TTY web python -m mailman_stack.show sieve
 
 ##@ Development
-.PHONY: test lint unit integration e2e lists browser host uberspace settings lock help
+.PHONY: test lint unit integration e2e lists browser host uberspace upstream-tests settings lock help
 
 test:  ## Run every check below
 	@$(PYTHON) -m scripts.test
@@ -52,6 +52,9 @@ uberspace:  ## Test MTA=none with a mailbox and a smarthost
 lint unit integration e2e lists browser host uberspace:
 	@$(PYTHON) -m scripts.test $@
 
+upstream-tests:  ## Run the tests of Mailman's own parts in our images, on our database
+	@$(PYTHON) -m scripts.test upstream
+
 settings:  ## Write .env.example and docs/settings.md anew from the declared settings
 	@$(PYTHON) -m scripts.toolbox env PYTHONPATH=src python -m mailman_stack.reference
 
@@ -60,4 +63,4 @@ lock:  ## Write the locked requirements anew from pyproject.toml
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+		/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))

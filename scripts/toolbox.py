@@ -17,6 +17,7 @@ IMAGE = "mailman-stack/tests"
 COMPOSE_FILES = ("compose.yaml", "compose.dev.yaml")
 MTAS = ("postfix", "exim", "sendmail")
 TEST_IMAGES = ("relay", "mailbox", *(f"host-{mta}" for mta in MTAS))
+UPSTREAM_IMAGES = ("core-upstream", "web-upstream")
 BUILD_ARGUMENTS = ("http_proxy", "https_proxy", "no_proxy")
 
 
@@ -40,6 +41,13 @@ def ensure_stack() -> None:
     for mta in others:
         docker_cli.run(*compose, "build", "mta", ENV_FILE=example, MTA=mta)
     for image in TEST_IMAGES:
+        build(image)
+
+
+def ensure_upstream() -> None:
+    """Have the images of core and web with upstream's own tests in them."""
+    base_images.ensure([base_images.MYSQL])
+    for image in UPSTREAM_IMAGES:
         build(image)
 
 

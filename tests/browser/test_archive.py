@@ -4,7 +4,9 @@ import gzip
 import json
 import mailbox
 import re
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import formatdate
@@ -30,8 +32,7 @@ from tests.support import wait
 from tests.support.lists import DOMAIN, subscribe
 from tests.support.stack import Stack
 
-HOUR = 3600
-SOME_DAY = 1_700_000_000  # 2023-11-14, seconds since 1970
+HOUR = 3600  # seconds
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_the_index_leads_to_lists_months_threads_and_messages(
     page: Page, stack: Stack, mailing_list: MailingList, author: str, unique: str
 ) -> None:
     old, new = write(mailing_list, author, "Old thread"), write(mailing_list, author, "New thread")
-    old.replace_header("Date", formatdate(SOME_DAY))
+    old.replace_header("Date", formatdate(time.time() - HOUR))
     post(stack, mailing_list, old, new)
 
     page.goto("/archives/")
@@ -67,8 +68,8 @@ def test_the_index_leads_to_lists_months_threads_and_messages(
 
     page.goto(archive_of(mailing_list))
     page.locator("#navbarMonthsListDrop").click()
-    page.locator(f"a[href='{archive_of(mailing_list)}2023/11/']").click()
-    expect(page.get_by_role("heading", name="November 2023")).to_be_visible()
+    page.locator(".dropdown-menu").get_by_role("link", name=time.strftime("%B")).click()
+    expect(page.get_by_role("heading", name=time.strftime("%B %Y"))).to_be_visible()
     page.get_by_role("link", name="Old thread").click()
     expect(page).to_have_url(re.compile(thread_of(mailing_list, old)))
     page.get_by_title("Permalink for this message").click()
@@ -84,7 +85,7 @@ def test_replies_stand_below_what_they_answer_or_by_date(
     second = write(mailing_list, author, "Re: Thread", "second\n", answers=start)
     answer = write(mailing_list, author, "Re: Thread", "answer to first\n", answers=first)
     for hour, mail in enumerate((start, first, second, answer)):
-        mail.replace_header("Date", formatdate(SOME_DAY + hour * HOUR))
+        mail.replace_header("Date", formatdate(time.time() + (hour - 5) * HOUR))
     post(stack, mailing_list, start, first, second, answer)
 
     def replies(order: str) -> list[str]:
@@ -253,7 +254,7 @@ def test_a_new_thread_from_the_web_goes_out_as_mail_and_makes_its_author_a_membe
     post(stack, mailing_list, write(mailing_list, author, "Before"))
 
     member.goto(archive_of(mailing_list))
-    member.get_by_role("link", name="Start a new thread").click()
+    member.get_by_role("link", name="ew thread").click()
     member.get_by_label("Subject").fill("Neues ☃")
     member.get_by_label("Message").fill("Aus dem Archiv\n")
     member.get_by_role("button", name="Send").click()
@@ -296,7 +297,7 @@ def reply_in_vain(page: Page, path: str, refusals: set[str]) -> None:
     form = open_reply(page)
     form.locator("textarea").fill("I want to say something")
     form.get_by_role("button", name="Send").click()
-    expect(form.locator(".alert-danger")).to_be_visible()
+    expect(form.locator(".alert-danger").first).to_be_visible()
 
 
 def test_a_stranger_is_asked_to_log_in_before_writing_or_voting(
@@ -373,7 +374,7 @@ def test_tags_favourites_and_what_was_read_are_kept(
 
 
 ATTACHMENTS = {
-    "Übersicht_日本.bin": ("application/octet-stream", bytes(range(256)) * 300),
+    "Übersicht_日本.bin": ("application/octet-stream", bytes(range(256)) * 40),
     "notes.txt": ("text/plain", "Zeile 1\r\nÄÖÜ €\r\n".encode()),
     "page.html": ("text/html", b"<p onclick='alert(1)'>page</p>\n"),
 }
@@ -440,8 +441,9 @@ def test_mail_is_exported_as_an_mbox(
         assert download.value.suggested_filename.endswith(".mbox.gz")
         file = tmp_path / "mbox"
         file.write_bytes(gzip.decompress(download.value.path().read_bytes()))
-        mbox = mailbox.mbox(file)
-        return [message_from_bytes(mbox.get_bytes(key), policy=policy.default) for key in mbox]
+        with closing(mailbox.mbox(file)) as mbox:
+            mails = [mbox.get_bytes(key) for key in mbox.iterkeys()]
+        return [message_from_bytes(mail, policy=policy.default) for mail in mails]
 
     whole = exported(archive_of(mailing_list))
     assert [mail["Message-ID"] for mail in whole] == [
@@ -576,7 +578,7 @@ def test_programs_read_the_archive_as_json(
     post(stack, mailing_list, mail)
 
     listing = f"/archives/api/list/{mailing_list.fqdn_listname}/emails/?format=json"
-    (entry,) = json.loads(fetch(stack, listing).text)["results"]
+    (entry,) = json.loads(fetch(stack, listing).text)
     assert entry["message_id"] == mail["Message-ID"].strip("<>")
     path = entry["url"].removeprefix("http://www.example.com")
     assert json.loads(fetch(stack, f"{path}?format=json").text)["content"] == "Hello, program.\n"

@@ -1,7 +1,6 @@
 """Bounces: read in every form, counted against the right member, and what follows from them."""
 
 from collections.abc import Callable
-from email import message_from_string, policy
 from email.message import EmailMessage
 from email.utils import make_msgid
 from pathlib import Path
@@ -18,6 +17,8 @@ Address = Callable[[str], str]
 
 FORMS = {path.stem: path.read_text() for path in Path(__file__).with_name("bounces").glob("*.eml")}
 """Bounces as mail servers write them, standard and not, by the server's name."""
+
+FORMS["delay"] = FORMS["postfix"].replace("Action: failed", "Action: delayed")
 
 PROBE = """
 from mailman.app.bounces import send_probe
@@ -40,14 +41,15 @@ def bounces(mailing_list: MailingList) -> str:
 
 def bounce(
     stack: Stack, mailing_list: MailingList, member: str, to: str = "", form: str = "postfix"
-) -> EmailMessage:
-    """Send a mail server's report that a member's address is unknown."""
+) -> str:
+    """Send a mail server's report that a member's address is unknown; return its Message-ID."""
     to = to or bounces(mailing_list)
-    report = message_from_string(FORMS[form].format(member=member, bounces=to), policy=policy.SMTP)
-    assert isinstance(report, EmailMessage)
-    report["Message-ID"] = make_msgid(domain="remote.example")
-    stack.post(report, to, sender="")
-    return report
+    message_id = make_msgid(domain="remote.example")
+    report = FORMS[form].format(member=member, bounces=to)
+    with stack.smtp() as smtp:
+        # As it is: Python would fold the long addresses.
+        smtp.sendmail("", to, f"Message-ID: {message_id}\n{report}")
+    return message_id
 
 
 def score(mailing_list: MailingList, member: str) -> int:
@@ -78,15 +80,16 @@ def test_every_form_of_bounce_counts_against_its_member(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
     anne = address("anne")
-    subscribe(mailing_list, anne, *map(address, FORMS))
+    failures = FORMS.keys() - {"delay"}
+    subscribe(mailing_list, anne, *map(address, failures))
 
-    for form in FORMS:
+    for form in failures:
         bounce(stack, mailing_list, address(form), form=form)
 
     def scores() -> dict[str, int]:
-        return {form: score(mailing_list, address(form)) for form in FORMS}
+        return {form: score(mailing_list, address(form)) for form in failures}
 
-    wait.until("all are counted", lambda: scores() == dict.fromkeys(FORMS, 1))
+    wait.until("all are counted", lambda: set(scores().values()) == {1})
     assert score(mailing_list, anne) == 0
 
 
@@ -147,11 +150,7 @@ def test_what_is_no_failure_is_not_counted(
 ) -> None:
     anne, bart = address("anne"), address("bart")
     subscribe(mailing_list, anne, bart)
-    delay = FORMS["postfix"].replace("Action: failed", "Action: delayed")
-    report = message_from_string(
-        delay.format(member=anne, bounces=bounces(mailing_list)), policy=policy.default
-    )
-    stack.post(report, bounces(mailing_list), sender="")
+    bounce(stack, mailing_list, anne, form="delay")
     bounce(stack, mailing_list, address("stranger"))
     post = message(bart, mailing_list.fqdn_listname, "Later")
     stack.post(post)
@@ -202,10 +201,10 @@ def test_at_the_threshold_no_more_mail_is_sent_and_both_sides_are_told(
     notice = stack.catcher.wait_to(owner, f"{anne}'s subscription disabled")
     text, attached = notice.message.iter_parts()
     assert f"{anne}'s subscription has been disabled" in text.get_content()
-    assert attached.get_content()["Message-ID"] == report["Message-ID"]
+    assert attached.get_content()["Message-ID"] == report
     warning = stack.catcher.wait_to(anne, "has been disabled")
-    assert f"bounces indicating that there may be a problem delivering\nmessages to {anne}" in (
-        warning.text
+    assert f"there may be a problem delivering messages to {anne}." in " ".join(
+        warning.text.split()
     )
     posts = [message(bart, mailing_list.fqdn_listname, subject) for subject in ("Away", "Back")]
     stack.post(posts[0])

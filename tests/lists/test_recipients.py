@@ -333,8 +333,8 @@ def test_the_end_of_archiving_opens_no_archive(
     link = post_in_private(stack, mailing_list, address("member"))
     set_archive_policy(mailing_list, "never")
     # As when it is set on the web.
-    heed = f"from hyperkitty.lib import mailman; mailman.import_list_from_mailman('{mailing_list}')"
-    stack.exec("web", "django-admin", "shell", "-c", heed)
+    heed = "from hyperkitty.lib.mailman import import_list_from_mailman as heed; heed('{}')"
+    stack.exec("web", "django-admin", "shell", "-c", heed.format(mailing_list.list_id))
     assert fetch(stack, link)[0] == 403
 
 

@@ -1,8 +1,8 @@
 """A list gets its rows for the archivers when it is made.
 
-Upstream makes them when the first runner asks for them, at the first post. Two that ask at once make
-them twice, and from then on every post is shunted; one that asks while the list is being removed
-makes the removal fail.
+Upstream makes them when the first runner asks for them, at the first post. Two that ask at once
+make them twice, and from then on every post is shunted; one that asks while the list is being
+removed makes the removal fail.
 """
 
 import zope.event

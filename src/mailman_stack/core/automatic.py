@@ -5,6 +5,7 @@ vacation reply to a request for confirmation would confirm it, and one to a post
 """
 
 import logging
+import re
 from typing import Any
 
 from mailman.email.message import Message
@@ -32,12 +33,12 @@ def automatic_reply(message: Message) -> bool:
 
 def from_nobody(message: Message) -> bool:
     """Whether its envelope sender is empty, which asks for no reply (RFC 5321, section 4.5.5)."""
-    sender: str | None = message.get_unixfrom()
-    return sender == ""
+    return message.get_unixfrom() in ("", "<>")
 
 
 def _kind(message: Message) -> str:
-    return str(message.get("Auto-Submitted", "no")).partition(";")[0].strip().lower()
+    # Parameters may follow, and comments.
+    return re.split("[;(]", str(message.get("Auto-Submitted", "no")))[0].strip().lower()
 
 
 class IncomingRunner(incoming.IncomingRunner):

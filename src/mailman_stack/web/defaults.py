@@ -120,7 +120,8 @@ HYPERKITTY_ENABLE_GRAVATAR = False
 HAYSTACK_CONNECTIONS = {
     "default": {
         "ENGINE": "haystack.backends.whoosh_backend.WhooshEngine",
-        "PATH": "/var/lib/mailman-web/fulltext_index",
+        # A new place whenever our index class changes: the old index knows only its own fields.
+        "PATH": "/var/lib/mailman-web/search_index",
         "EXCLUDED_INDEXES": ["hyperkitty.search_indexes.EmailIndex"],  # ours takes its place
     },
 }

@@ -14,7 +14,7 @@ from hyperkitty.lib.utils import run_with_lock
 from hyperkitty.models import Email
 from hyperkitty.search_indexes import update_index
 
-LAST_INDEXED = "mailman-stack:last-indexed"
+LAST_INDEXED = f"last-indexed:{settings.HAYSTACK_CONNECTIONS['default']['PATH']}"
 
 
 class Job(NamedTuple):

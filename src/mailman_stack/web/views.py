@@ -1,6 +1,8 @@
 """The few pages of our own."""
 
+from contextlib import suppress
 from functools import wraps
+from urllib.error import HTTPError
 
 from django.contrib.sites.models import Site
 from django.db import transaction
@@ -40,7 +42,8 @@ def archive(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():  # none sees a list that is still unknown
         mlist, is_new = MailingList.objects.get_or_create(unknown, name=request.POST["mlist"])
         if is_new:
-            mlist.update_from_mailman()
+            with suppress(HTTPError):  # removed meanwhile
+                mlist.update_from_mailman()
     return archive_api.archive(request)
 
 

@@ -25,6 +25,12 @@ def test_one_stack_serves_mail_lists_and_browser(monkeypatch: pytest.MonkeyPatch
     assert test.argv("browser") == ["pytest", "tests/browser", *SHARED]
 
 
+def test_upstreams_tests_are_for_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ARGS", raising=False)
+    assert "upstream" in {*test.KNOWN} - {*test.PARTS}
+    assert test.argv("upstream")[:2] == ["pytest", "tests/upstream"]
+
+
 def test_a_part_may_name_the_mta_of_its_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ARGS", raising=False)
     monkeypatch.delenv("MTA", raising=False)

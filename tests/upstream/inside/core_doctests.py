@@ -9,7 +9,7 @@ from flufl.testing import nose
 ROOT = Path(mailman.__file__).parents[1]
 
 
-class Doctests(nose.NosePlugin):
+class Doctests(nose.NosePlugin):  # type: ignore[misc]
     """Names a doctest by its path; several files have the same name."""
 
     def handleFile(self, event: Any) -> None:  # noqa: N802 - nose2's

@@ -25,7 +25,7 @@ MAILMAN_REST_API_URL = "http://localhost:9001"
 
 # Tests move STATIC_ROOT into an empty directory.
 COMPRESS_ENABLED = COMPRESS_OFFLINE = False
-COMPRESS_PRECOMPILERS = ()
+COMPRESS_PRECOMPILERS = []
 
 # Tests look at what tasks have done without waiting for it, and there is no qcluster.
 Q_CLUSTER = {**Q_CLUSTER, "sync": True}
