@@ -1,5 +1,6 @@
 """A real browser, for which the stack's public names lead to its web container."""
 
+import re
 import secrets
 import zlib
 from collections.abc import Collection, Iterator
@@ -53,6 +54,7 @@ def visitor(
     name: str,
     cookies: StorageState | None = None,
     refusals: Collection[str] = (),
+    locale: str = "en-US",
 ) -> Iterator[Page]:
     """A person at a browser, whose last page is kept as a picture.
 
@@ -62,7 +64,7 @@ def visitor(
     """
     context = browser.new_context(
         base_url=f"http://{SITES[0]}",
-        locale="en-US",
+        locale=locale,
         extra_http_headers={"X-Forwarded-For": client_address(name)},
         storage_state=cookies,
     )
@@ -84,7 +86,8 @@ def visitor(
         yield page
     finally:
         EVIDENCE.mkdir(exist_ok=True)
-        page.screenshot(path=EVIDENCE / f"{name}.png", full_page=True)
+        picture = EVIDENCE / f"{re.sub(r'\W+', '-', name).strip('-')}.png"
+        page.screenshot(path=picture, full_page=True)
         context.close()
     assert troubles == []
 

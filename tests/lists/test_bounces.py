@@ -99,7 +99,7 @@ def test_a_bounce_to_a_verp_address_counts_against_the_member_in_it(
     configure(mailing_list, personalize="individual")
     anne, bart = address("anne"), address("bart")
     subscribe(mailing_list, anne, bart)
-    post = message(anne, mailing_list.fqdn_listname, "Who is it?")
+    post = message(anne, mailing_list.fqdn_listname, "For both")
     stack.post(post)
     mails = stack.catcher.wait_delivered(post["Message-ID"], anne, bart)
     senders = {mail.recipients: mail.sender for mail in mails}
@@ -119,12 +119,14 @@ def test_an_address_that_the_next_server_refuses_is_counted(
     anne, bart = address("anne"), address("bart")
     # 253 characters are what the catcher takes.
     long = "a" * (254 - len(bart)) + bart
+    configure(mailing_list, send_welcome_message=False)
     subscribe(mailing_list, anne, long)
     post = message(anne, mailing_list.fqdn_listname, "For both")
 
     stack.post(post)
 
     wait_score(mailing_list, long, 1)
+    stack.catcher.wait_delivered(post["Message-ID"], anne)
     assert [mail.recipients for mail in stack.catcher.by_message_id(post["Message-ID"])] == [
         (anne,)
     ]
@@ -135,6 +137,7 @@ def test_an_address_that_the_own_mta_refuses_is_counted(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
     anne, unknown = address("anne"), f"nobody-{mailing_list.fqdn_listname}"
+    configure(mailing_list, send_welcome_message=False)
     subscribe(mailing_list, anne, unknown)
     post = message(anne, mailing_list.fqdn_listname, "For both")
 
@@ -309,7 +312,6 @@ def test_a_probe_that_comes_back_ends_delivery_at_once(
     stack.exec("core", "python", "-c", PROBE, mailing_list.fqdn_listname, anne)
     probe = stack.catcher.wait_to(anne, "mailing list probe message")
     assert probe.sender.startswith(f"{mailing_list.list_name}-bounces+")
-    assert probe.message["Precedence"] is None
 
     bounce(stack, mailing_list, anne, to=probe.sender)
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from email import message_from_string, policy
 from email.message import EmailMessage
 from http.client import HTTPConnection
@@ -54,7 +55,6 @@ class List:
         """Post a body byte for byte; an empty charset, or encoding, is not declared."""
         post = self.message()
         post.clear_content()
-        post["MIME-Version"] = "1.0"
         if charset:
             post["Content-Type"] = f'text/plain; charset="{charset}"'
         if encoding:
@@ -109,9 +109,9 @@ def download(stack: Stack, page: str, name: str) -> bytes:
     """An attachment from a page of the archive."""
     found = re.search(rf'href="([^"]*/attachment/\d+/{re.escape(quote(name))})"', page)
     assert found, page
-    connection = HTTPConnection(stack.address("web"), 8000, timeout=30)
-    connection.request("GET", urlsplit(found[1]).path, headers={"Host": "www.example.com"})
-    return connection.getresponse().read()
+    with closing(HTTPConnection(stack.address("web"), 8000, timeout=30)) as connection:
+        connection.request("GET", urlsplit(found[1]).path, headers={"Host": "www.example.com"})
+        return connection.getresponse().read()
 
 
 # -- Header and footer
@@ -193,6 +193,7 @@ def test_what_is_signed_stays_as_it_is_below_the_footer(reading: List) -> None:
         ("iso-2022-jp", "7bit", "日本\n".encode("iso-2022-jp")),
         ("windows-1252", "8bit", "Grüße „5 €“\n".encode("windows-1252")),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_every_character_arrives_and_is_archived(
     reading: List, charset: str, encoding: str, body: bytes

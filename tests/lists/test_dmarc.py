@@ -151,8 +151,10 @@ def test_a_post_may_be_rejected_for_its_authors_domain(
     configure(ant, dmarc_mitigate_action="reject")
     post_to(stack, ant, author)
     rejection = stack.catcher.wait_to(author, "Signed")
-    assert "publishes a DMARC policy of reject" in " ".join(rejection.text.split())
-    assert f"{ant.list_name}-owner@{ant.mail_host}" in rejection.text
+    # Long addresses are broken, too.
+    text = "".join(rejection.text.split())
+    assert "publishesaDMARCpolicyofreject" in text
+    assert f"{ant.list_name}-owner@{ant.mail_host}" in text
 
     configure(ant, dmarc_moderation_notice="Für ☃: write from elsewhere.")
     post_to(stack, ant, author)
@@ -166,9 +168,10 @@ def test_a_post_may_be_discarded_for_its_authors_domain(
 ) -> None:
     configure(ant, dmarc_mitigate_action="discard")
     discarded = post_to(stack, ant, author)
-    received(stack, address, post_to(stack, ant, member_at("example.net", ant, address)))
+    other = post_to(stack, ant, member_at("example.net", ant, address))
+    stack.catcher.wait_delivered(other["Message-ID"], author)
     assert stack.catcher.by_message_id(discarded["Message-ID"]) == []
-    assert stack.catcher.to(author, "Signed") == []
+    assert len(stack.catcher.to(author, "Signed")) == 1
 
 
 def test_all_authors_may_be_munged(stack: Stack, ant: MailingList, address: Address) -> None:

@@ -129,7 +129,7 @@ def test_an_address_answers_a_person_once_in_the_grace_period(
     pass_days(stack, mailing_list, 7)
     ask(anne, 2)
     # Answered and discarded.
-    assert stack.catcher.to(anne) == stack.catcher.to(anne, "Auto-response")
+    assert len(stack.catcher.to(anne)) == 2
     assert list(mailing_list.held) == []
 
 

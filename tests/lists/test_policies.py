@@ -292,13 +292,15 @@ def test_a_rejected_post_comes_back_with_the_reason_and_the_post(
 def test_a_list_rejects_in_words_of_its_own(
     scene: Scene, stack: Stack, unique: str, address: Callable[[str], str]
 ) -> None:
-    words = "Only members of ${listname} may post, since: ${reasons}"
-    stack.exec("core", "sh", "-c", f"echo '{words}' > /tmp/{unique}.txt")
-    scene.mailing_list.set_template("list:user:notice:rejected", f"file:///tmp/{unique}.txt")
+    words, uri = "Only members of ${listname} may post, since: ${reasons}", f"file:///tmp/{unique}"
+    file = uri.removeprefix("file://")
+    stack.exec("core", "sh", "-c", f"echo '{words}' > {file}")
+    scene.mailing_list.set_template("list:user:notice:rejected", uri)
     scene.set(default_nonmember_action="reject")
 
     notice = scene.wait_rejected(scene.post(address("anne"), "Not wanted"))
 
+    stack.exec("core", "rm", file)
     name = scene.mailing_list.display_name
     assert text_of(notice) == f"Only members of {name} may post, since: {STRANGER}"
 

@@ -94,7 +94,7 @@ def test_a_subject_of_bytes_in_no_charset_arrives_with_the_prefix(
     headers = f"From: Änne <{anne}>\nTo: {mailing_list.fqdn_listname}\nSubject: Bücher\n"
     post_raw(stack, mailing_list, anne, f"{headers}\nHello.\n".encode())
     mail = stack.catcher.wait_to(anne, "cher")
-    assert mail.message["Subject"].startswith("[Reading] B")
+    assert mail.message["Subject"].split()[0] == "[Reading]"
     assert addresses(mail.message, "From") == [anne]
 
 

@@ -67,8 +67,8 @@ class Suite:
 
 
 SUITES = (
-    Suite("core", "mailman", "core", "python /upstream/core.py", ("core",)),
-    Suite("core-ours", "mailman", "core", "python /upstream/core.py ours", ("core", "core-ours")),
+    Suite("core", "mailman", "core", "python /upstream/nose2_core.py", ("core",)),
+    Suite("core-ours", "mailman", "core", "python /upstream/nose2_core.py ours", ("core", "core-ours")),
     *(
         Suite(package, package, "web", f"{DJANGO} {package}", (package,))
         for package in ("postorius", "hyperkitty", "django_mailman3")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from django.core.mail.utils import DNS_NAME
+
 from mailman_stack import settings as stack
 from mailman_stack import templates
 from mailman_stack.render import LOCAL
@@ -84,6 +86,8 @@ EMAIL_USE_TLS = _submission.secure_mode == "starttls"
 EMAIL_USE_SSL = _submission.secure_mode == "smtps"
 # The MTA hands mail to postmaster to the site's owner, whose own address stays private.
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = _site.sender
+# In Message-IDs and at EHLO: the container's own name is one that nobody knows.
+DNS_NAME._fqdn = _site.hostname  # noqa: SLF001 - Django has no setting for it
 
 Q_CLUSTER = {**Q_CLUSTER, "workers": _site.qcluster_workers}
 

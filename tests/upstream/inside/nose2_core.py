@@ -1,4 +1,7 @@
-"""Runs core's own tests; after `ours`, with what the stack's mailman.cfg plugs into core."""
+"""Runs core's own tests; after `ours`, with what the stack's mailman.cfg plugs into core.
+
+By the nose2 in its name Mailman knows that it is tested, from its first import on.
+"""
 
 import os
 import sys
