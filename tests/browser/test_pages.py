@@ -115,7 +115,7 @@ DJANGO_ADMIN = re.compile(r"/admin/(\w+/){0,2}$")  # the lists, not every row in
     ("person", "below", "at_least"),
     [
         pytest.param("page", INTERFACE, 13, id="stranger"),
-        pytest.param("member", INTERFACE, 30, id="member"),
+        pytest.param("member", INTERFACE, 25, id="member"),
         pytest.param("admin", INTERFACE, 60, id="administrator"),
         pytest.param("admin", DJANGO_ADMIN, 25, id="django-admin"),
     ],

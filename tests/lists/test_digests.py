@@ -10,7 +10,7 @@ from mailmanclient import MailingList
 
 from tests.support.catcher import Mail
 from tests.support.clock import pass_days
-from tests.support.lists import subscribe
+from tests.support.lists import DOMAIN, subscribe
 from tests.support.mail import message
 from tests.support.stack import Stack
 
@@ -298,9 +298,10 @@ def test_a_list_may_go_that_owes_somebody_a_last_digest(
     subscribe_as(mailing_list, MIME, address("anne"))
     collect(stack, message(reader, mailing_list.fqdn_listname, "Before"))
     prefer(mailing_list, address("anne"), delivery_mode=REGULAR)
+    name = mailing_list.list_name
     mailing_list.delete()
-    # For the fixture, which deletes it, too.
-    stack.rest.get_domain(mailing_list.mail_host).create_list(mailing_list.list_name)
+    # The fixture deletes it, too.
+    stack.rest.get_domain(DOMAIN).create_list(name)
 
 
 @pytest.mark.parametrize(("before", "after"), [(MIME, PLAIN), (REGULAR, MIME)])
@@ -330,11 +331,12 @@ def test_a_digest_is_chosen_by_mail(
     stack: Stack, mailing_list: MailingList, address: Address, word: str, kind: str
 ) -> None:
     anne, bart = address("anne"), address("bart")
-    configure(mailing_list, subscription_policy="open")
     subscribe(mailing_list, bart)
-    request = f"{mailing_list.list_name}-request@{mailing_list.mail_host}"
-    stack.post(message(anne, request, "Hello", f"subscribe digest={word}\nend\n"))
-    stack.catcher.wait_to(anne, "(Digest mode)")
+    to = f"{mailing_list.list_name}-request@{mailing_list.mail_host}"
+    stack.post(message(anne, to, f"subscribe digest={word}", "end\n"))
+    request = stack.catcher.wait_to(anne, "confirm")
+    stack.post(message(anne, request.message["From"], "Re: confirm", ""))
+    stack.catcher.wait_to(anne, "Welcome")
     collect(stack, message(bart, mailing_list.fqdn_listname, "Words"))
 
     act(mailing_list, "send")

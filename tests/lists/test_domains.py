@@ -200,6 +200,41 @@ def test_a_list_has_its_archivers_before_the_first_post(stack: Stack, unique: st
         stack.rest.get_list(address).delete()
 
 
+# A list is removed while another process asks for its archivers, which ends when it is gone.
+REMOVAL = """
+import multiprocessing, sys
+from mailman.config import config
+from mailman.core.initialize import initialize
+from mailman.interfaces.listmanager import IListManager
+from mailman.interfaces.mailinglist import IListArchiverSet
+from zope.component import getUtility
+
+def runner():
+    config.db.engine.dispose(close=False)
+    begun.wait()
+    IListArchiverSet(getUtility(IListManager).get(sys.argv[1]))
+    config.db.commit()
+
+initialize()
+config.db.commit()
+begun = multiprocessing.Event()
+other = multiprocessing.get_context("fork").Process(target=runner)
+other.start()
+lists = getUtility(IListManager)
+lists.delete(lists.get(sys.argv[1]))
+begun.set()
+other.join(timeout=3)
+config.db.commit()
+other.join()
+"""
+
+
+def test_a_list_can_be_removed_while_posts_are_under_way(stack: Stack, unique: str) -> None:
+    ant = stack.rest.get_domain(DOMAIN).create_list(unique)
+    stack.exec("core", "python", "-c", REMOVAL, ant.fqdn_listname)
+    assert ant.list_id not in [one.list_id for one in stack.rest.get_domain(DOMAIN).lists]
+
+
 # -- Names that people read
 
 

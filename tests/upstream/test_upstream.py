@@ -75,7 +75,7 @@ SUITES = (
     ),
     Suite(
         "mailmanclient", "mailmanclient", "web",
-        f"{PYTEST} -p no:django --run-services --doctest-glob=*.rst mailmanclient",
+        f"{PYTEST} -p no:django -p upstream_core --run-services --doctest-glob=*.rst mailmanclient",
         ("mailmanclient",),
     ),
 )  # fmt: skip

@@ -1,20 +1,31 @@
-"""A list gets its rows for the archivers when it is made.
+"""A list has its rows for the archivers from when it is made until it is removed.
 
 Upstream makes them when the first runner asks for them, at the first post. Two that ask at once
-make them twice, and from then on every post is shunted; one that asks while the list is being
-removed makes the removal fail.
+make them twice, and from then on every post is shunted. One that asks while the list is being
+removed sees none, as core reads uncommitted data: it makes them anew, and the removal fails.
 """
 
 import zope.event
-from mailman.interfaces.listmanager import ListCreatedEvent
-from mailman.interfaces.mailinglist import IListArchiverSet
+from mailman.database.transaction import dbconnection
+from mailman.interfaces.listmanager import ListCreatedEvent, ListDeletingEvent
+from mailman.interfaces.mailinglist import IListArchiverSet, IMailingList
+from mailman.model.mailinglist import MailingList
+from sqlalchemy.orm import Session
 
 
 def install() -> None:
-    """Watch for new lists in this process and those it forks."""
-    zope.event.subscribers.append(_complete)
+    """Watch lists in this process and those it forks."""
+    zope.event.subscribers.append(_follow)
 
 
-def _complete(event: object) -> None:
+def _follow(event: object) -> None:
     if isinstance(event, ListCreatedEvent):
         IListArchiverSet(event.mailing_list)
+    elif isinstance(event, ListDeletingEvent):
+        _lock(event.mailing_list)
+
+
+@dbconnection
+def _lock(mlist: IMailingList, store: Session) -> None:
+    """Keep others from making rows that refer to the list, until it is gone."""
+    store.query(MailingList.id).filter_by(id=mlist.id).with_for_update().one()

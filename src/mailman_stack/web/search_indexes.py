@@ -2,7 +2,7 @@
 
 from haystack import indexes
 from hyperkitty import search_indexes as upstream
-from whoosh.analysis import IDAnalyzer
+from whoosh.analysis import RegexTokenizer
 
 
 class EmailIndex(upstream.EmailIndex):
@@ -12,4 +12,7 @@ class EmailIndex(upstream.EmailIndex):
     what was sent to the private list `secret-dev@` as well.
     """
 
-    mailinglist = indexes.CharField(model_attr="mailinglist__name", analyzer=IDAnalyzer())
+    mailinglist = indexes.CharField(
+        model_attr="mailinglist__name",
+        analyzer=RegexTokenizer(r"[^']+"),  # Haystack asks for it between apostrophes
+    )
