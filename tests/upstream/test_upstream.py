@@ -150,7 +150,6 @@ def run(suite: Suite, directory: Path, network: str) -> None:
         "--env=MAILMAN_CONFIG_FILE",
         "--env=MAILMAN_EXTRA_TESTING_CFG=/upstream/testing.cfg",
         "--env=HOME=/tmp",
-        "--env=PYTHONPATH=/upstream",
         *(f"--env={name}={value}" for name, value in SETTINGS.items()),
         f"--volume={HERE}/inside:/upstream:ro",
         f"--volume={directory}/secrets:/run/secrets:ro",
