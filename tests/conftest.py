@@ -87,15 +87,13 @@ def write_settings() -> None:
     STACK.create_secrets()
 
 
-@pytest.fixture(autouse=True)
-def _turn(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let a test that is marked `alone` have the stack for itself."""
-    stack = request.getfixturevalue("stack") if "stack" in request.fixturenames else None
-    if stack is not STACK:
-        yield
-        return
-    with turn(LOCKS, alone=request.node.get_closest_marker("alone") is not None):
-        yield
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a test that is marked `alone` have the stack for itself, fixtures included."""
+    if "stack" not in getattr(item, "fixturenames", ()):
+        return (yield)
+    with turn(LOCKS, alone=item.get_closest_marker("alone") is not None):
+        return (yield)
 
 
 @pytest.fixture

@@ -24,10 +24,11 @@ def first_list_commands(stack: Stack) -> str:
 
 def test_the_first_list_of_the_readme(stack: Stack) -> None:
     commands = first_list_commands(stack)
-    subprocess.run(["bash", "-ec", commands], env=stack.environment, check=True)
-
-    mail = stack.catcher.wait_to(MEMBER, "Hello")
-    link = mail.message["Archived-At"].strip("<>")
-    page = wait.until("the archive link opens", lambda: stack.open(link))
-    assert "A first post." in page
-    stack.rest.get_list("test@lists.example.com").delete()
+    try:
+        subprocess.run(["bash", "-ec", commands], env=stack.environment, check=True)
+        mail = stack.catcher.wait_to(MEMBER, "Hello")
+        link = mail.message["Archived-At"].strip("<>")
+        page = wait.until("the archive link opens", lambda: stack.open(link))
+        assert "A first post." in page
+    finally:
+        stack.rest.get_list("test@lists.example.com").delete()

@@ -52,6 +52,7 @@ def test_every_subaddress_of_a_list_is_accepted(stack: Stack, mailing_list: Mail
     assert codes == dict.fromkeys(wanted, 250)
 
 
+@pytest.mark.alone
 def test_list_is_followed_at_once(stack: Stack, unique: str) -> None:
     address = f"{unique}@{DOMAIN}"
     assert rcpt(stack, address) == 550
@@ -71,6 +72,7 @@ def test_mail_of_core_to_an_unknown_address_of_a_list_domain_never_leaves(
     stack.post(post)
 
     mails = stack.catcher.wait_delivered(post["Message-ID"], address("anne"))
+    wait.until("the refusal is known", lambda: mailing_list.get_member(nobody).bounce_score == 1)
     assert nobody not in [recipient for mail in mails for recipient in mail.recipients]
 
 

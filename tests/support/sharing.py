@@ -44,6 +44,7 @@ def shared(directory: Path, start: Callable[[], None], stop: Callable[[], None])
 @contextmanager
 def turn(directory: Path, *, alone: bool) -> Iterator[None]:
     """Wait until no test runs that wants to be alone; for one that does, until no other runs."""
+    directory.mkdir(parents=True, exist_ok=True)
     with (directory / "tests.lock").open("a") as tests:
         # Whoever waits at the gate lets nobody pass, or a test might wait for ever to be alone.
         with _locked(directory / "gate.lock", fcntl.LOCK_EX):
