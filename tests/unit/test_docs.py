@@ -34,6 +34,8 @@ SECRETS = {name.lower() for name, field in fields().items() if secret(field)}
 # Names in capitals that are no settings: variables of the scripts and of others, prefixes.
 NO_SETTINGS = {"BUILD_CA_BUNDLE", "DOCKER_HOST", "INSTALL_ENGINE", "LOCAL_"}
 NO_SETTINGS |= {"MYSQL_PWD", "SMTP_USE_SSL", "SMTP_USE_TLS"}
+# Django's, in local/settings_local.py
+NO_SETTINGS |= {"ACCOUNT_RATE_LIMITS", "COMPRESS_OFFLINE", "HYPERKITTY_MBOX_EXPORT"}
 
 # The folders that a path in the documentation may begin with, and what a person or a run makes.
 FOLDERS = {path.name for path in ROOT.glob("[a-z]*/")} - {"secrets"}
@@ -44,6 +46,7 @@ MADE_LATER = {
     "local/sendmail.mc",
     "local/settings_local.py",
     "local/templates",
+    "local/templates/web/account/email",
     "local/templates/mail",
     "local/templates/web",
     "local/tls",
