@@ -46,6 +46,7 @@ MADE_LATER = {
     "local/sendmail.mc",
     "local/settings_local.py",
     "local/templates",
+    "local/templates/mail/site",
     "local/templates/web/account/email",
     "local/templates/mail",
     "local/templates/web",

@@ -51,6 +51,7 @@ SETTINGS = {
 }
 # Only a crash would tell the difference.
 FAST = ("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF")
+NOSE2 = "python /upstream/nose2_core.py"
 PYTEST = "python -m pytest -c /upstream/pytest.ini --pyargs"
 DJANGO = f"{PYTEST} --ds=upstream_settings --reuse-db"
 
@@ -67,8 +68,8 @@ class Suite:
 
 
 SUITES = (
-    Suite("core", "mailman", "core", "python /upstream/nose2_core.py", ("core",)),
-    Suite("core-ours", "mailman", "core", "python /upstream/nose2_core.py ours", ("core", "core-ours")),
+    Suite("core", "mailman", "core", NOSE2, ("core",)),
+    Suite("core-ours", "mailman", "core", f"{NOSE2} ours", ("core", "core-ours")),
     *(
         Suite(package, package, "web", f"{DJANGO} {package}", (package,))
         for package in ("postorius", "hyperkitty", "django_mailman3")

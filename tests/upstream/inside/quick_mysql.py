@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 COUNTED = "SELECT table_name FROM information_schema.tables WHERE auto_increment > 1"
 
 
-class QuickMySQL(MySQLDatabase):
+class QuickMySQL(MySQLDatabase):  # type: ignore[misc]
     """Has numbers begin anew in the tables that have given any.
 
     Upstream does so in every table: 29,000 changes of the schema are half of what its tests cost.
