@@ -18,6 +18,7 @@ UWSGI = ["uwsgi", "--ini", "/etc/uwsgi/uwsgi.ini"]
 
 
 def compile_template(path: Path) -> None:
+    Path(templates.WEB, path).stat()  # or it is a link to nothing
     try:
         get_template(str(path))
     except TemplateSyntaxError as error:

@@ -28,10 +28,10 @@ class Answer:
         return self.content.decode()
 
 
-def fetch(stack: Stack, path: str) -> Answer:
+def fetch(stack: Stack, path: str, host: str = HOST) -> Answer:
     """Get a page as somebody whom nobody knows."""
     connection = HTTPConnection(stack.address("web"), 8000, timeout=60)
-    connection.request("GET", path, headers={"Host": HOST})
+    connection.request("GET", path, headers={"Host": host})
     response = connection.getresponse()
     answer = Answer(response.status, response.headers, response.read())
     connection.close()
@@ -54,7 +54,7 @@ def thread_of(mailing_list: MailingList, mail: EmailMessage) -> str:
     return f"{archive_of(mailing_list)}thread/{name_of(mail)}/"
 
 
-def page_of(mailing_list: MailingList, mail: EmailMessage) -> str:
+def permalink_of(mailing_list: MailingList, mail: EmailMessage) -> str:
     """The path of a message's own page."""
     return f"{archive_of(mailing_list)}message/{name_of(mail)}/"
 
@@ -84,7 +84,7 @@ def wait_archived(stack: Stack, mailing_list: MailingList, mail: EmailMessage) -
     """The first answer of a message's page that is not "not found"."""
 
     def known() -> Answer | None:
-        answer = fetch(stack, page_of(mailing_list, mail))
+        answer = fetch(stack, permalink_of(mailing_list, mail))
         return None if answer.status == 404 else answer
 
     answer = wait.until(f"{mail['Subject']!r} is archived", known)

@@ -3,13 +3,15 @@
 import re
 import secrets
 import zlib
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 
 import pytest
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
+    Error,
     Page,
     Response,
     StorageState,
@@ -21,36 +23,41 @@ from tests.browser.accounts import Account, log_in_as_admin, sign_up
 from tests.support.evidence import EVIDENCE
 from tests.support.stack import Stack
 
-expect.set_options(timeout=30_000)  # what is slow under load is no failure
+PATIENCE = 60_000  # milliseconds: what is slow under load is no failure
+expect.set_options(timeout=PATIENCE)
 SITES = ("www.example.com", "archive.example.net")
+
+type Chromium = Callable[[], Browser]
 
 
 @pytest.fixture(scope="session")
-def browser(stack: Stack) -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
-    web = f"{stack.address('web')}:8000"
-    rules = ", ".join([*(f"MAP {site}:80 {web}" for site in SITES), "MAP * ~NOTFOUND"])
+def browser(stack: Stack) -> Iterator[Chromium]:
+    """Debian's Chromium without its windows; another one when the web container has another address."""
     # As https and localhost are: else Chromium complains of Django's headers.
     secure = ",".join(f"http://{site}" for site in SITES)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=[
-                f"--host-resolver-rules={rules}",
-                "--no-sandbox",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                f"--unsafely-treat-insecure-origin-as-secure={secure}",
-            ],
-        )
-        yield browser
-        browser.close()
+
+        @cache
+        def launched(web: str) -> Browser:
+            rules = ", ".join([*(f"MAP {site}:80 {web}:8000" for site in SITES), "MAP * ~NOTFOUND"])
+            return playwright.chromium.launch(
+                executable_path="/usr/bin/chromium-headless-shell",
+                args=[
+                    f"--host-resolver-rules={rules}",
+                    "--no-sandbox",
+                    "--disable-background-networking",
+                    "--disable-component-update",
+                    "--disable-sync",
+                    f"--unsafely-treat-insecure-origin-as-secure={secure}",
+                ],
+            )
+
+        yield lambda: launched(stack.address("web"))
 
 
 @contextmanager
 def visitor(
-    browser: Browser,
+    browser: Chromium,
     name: str,
     cookies: StorageState | None = None,
     refusals: Collection[str] = (),
@@ -62,12 +69,13 @@ def visitor(
     The visitor's own address is a proxy's word, made of ``name``: what one test does too often,
     another may still do.
     """
-    context = browser.new_context(
+    context = browser().new_context(
         base_url=f"http://{SITES[0]}",
         locale=locale,
         extra_http_headers={"X-Forwarded-For": client_address(name)},
         storage_state=cookies,
     )
+    context.set_default_timeout(PATIENCE)
     troubles: list[str] = []
 
     def console(line: ConsoleMessage) -> None:
@@ -87,7 +95,8 @@ def visitor(
     finally:
         EVIDENCE.mkdir(exist_ok=True)
         picture = EVIDENCE / f"{re.sub(r'\W+', '-', name).strip('-')}.png"
-        page.screenshot(path=picture, full_page=True)
+        with suppress(Error):  # it would hide the test's own
+            page.screenshot(path=picture, full_page=True)
         context.close()
     assert troubles == []
 
@@ -104,14 +113,14 @@ def refusals() -> set[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest, refusals: set[str]) -> Iterator[Page]:
+def page(browser: Chromium, request: pytest.FixtureRequest, refusals: set[str]) -> Iterator[Page]:
     """A fresh visitor."""
     with visitor(browser, request.node.name, refusals=refusals) as page:
         yield page
 
 
 @pytest.fixture(scope="session")
-def admin_session(browser: Browser, stack: Stack, worker_id: str) -> StorageState:
+def admin_session(browser: Chromium, stack: Stack, worker_id: str) -> StorageState:
     """The administrator's cookies."""
     with visitor(browser, f"admin-logs-in-{worker_id}") as page:
         log_in_as_admin(page, stack)
@@ -120,7 +129,7 @@ def admin_session(browser: Browser, stack: Stack, worker_id: str) -> StorageStat
 
 @pytest.fixture
 def admin(
-    browser: Browser,
+    browser: Chromium,
     request: pytest.FixtureRequest,
     refusals: set[str],
     admin_session: StorageState,
@@ -131,7 +140,7 @@ def admin(
 
 
 @pytest.fixture(scope="session")
-def member_session(browser: Browser, stack: Stack, worker_id: str) -> tuple[Account, StorageState]:
+def member_session(browser: Chromium, stack: Stack, worker_id: str) -> tuple[Account, StorageState]:
     """An account for all tests that leave it as it is, and its cookies."""
     with visitor(browser, f"member-signs-up-{worker_id}") as page:
         account = sign_up(page, stack, f"member-{secrets.token_hex(3)}@example.org")
@@ -146,7 +155,7 @@ def member_account(member_session: tuple[Account, StorageState]) -> Account:
 
 @pytest.fixture
 def member(
-    browser: Browser,
+    browser: Chromium,
     request: pytest.FixtureRequest,
     refusals: set[str],
     member_session: tuple[Account, StorageState],

@@ -27,9 +27,23 @@ def fill_in(page: Page, values: Mapping[str, Value]) -> None:
 
 
 def press(page: Page, button: str, outcome: str) -> None:
-    """Press a button, and wait for what the page then says."""
-    page.get_by_role("button", name=button, exact=True).click()
+    """Press a button that sends a form, and wait for what the next page says."""
+    send(page, button)
     expect(page.get_by_role("alert").filter(has_text=outcome).first).to_be_visible()
+
+
+def send(page: Page, button: str) -> None:
+    """Press a button that sends a form, and wait for the next page, which may look the same."""
+    form = page.get_by_role("button", name=button, exact=True)
+    form.wait_for()
+    with page.expect_navigation():
+        form.click()
+
+
+def follow(page: Page, link: str) -> None:
+    """Follow a link to a page that has what this one has, too."""
+    with page.expect_navigation():
+        page.get_by_role("link", name=link).click()
 
 
 def walk(page: Page, *below: str) -> list[str]:

@@ -7,7 +7,7 @@ from mailmanclient import MailingList
 from playwright.sync_api import Page, expect
 
 from tests.browser.accounts import Account
-from tests.browser.pages import Value, fill_in, page_of, press, walk
+from tests.browser.pages import Value, fill_in, page_of, press, send, walk
 from tests.support import wait
 from tests.support.lists import members, rcpt, subscribe
 from tests.support.mail import message
@@ -125,7 +125,7 @@ def test_a_list_is_made_and_removed(
     assert [owner.email for owner in made.owners] == [address("owner")]
     assert made.settings["description"] == "All about ants"
     assert made.settings["advertised"] is False
-    assert rcpt(stack, name) == 250
+    wait.until("the list is taken", lambda: rcpt(stack, name) == 250)
 
     admin.get_by_role("link", name="Delete").click()
     admin.get_by_role("button", name="Delete").click()
@@ -187,7 +187,7 @@ def test_prefix_and_footer_of_the_web_are_in_the_mail(
 
     admin.get_by_role("link", name="Edit").click()
     fill_in(admin, {"data": "Changed\n"})
-    admin.get_by_role("button", name="Update").click()
+    send(admin, "Update")
     expect(admin.get_by_text("[list:member:regular:footer]")).to_be_visible()
     assert footer_of_a_post(stack, mailing_list, anne) == "Changed"
 
@@ -367,10 +367,11 @@ def hold_a_post(
     stack: Stack, mailing_list: MailingList, author: str, subject: str = "From a stranger"
 ) -> str:
     """Let a stranger's post wait for a moderator, and return its Message-ID."""
+    count = mailing_list.get_held_count() + 1
     post = message(author, mailing_list.fqdn_listname, subject, "Grüße\n")
     post.add_attachment("1,2\n", subtype="csv", filename="ants.csv")
     stack.post(post)
-    wait.until("the post is held", lambda: mailing_list.get_held_count() == 1)
+    wait.until("the post is held", lambda: mailing_list.get_held_count() == count)
     return str(post["Message-ID"])
 
 
@@ -400,6 +401,43 @@ def test_a_held_post_is_read_and_accepted_and_its_author_trusted(
     moderate(admin, "Accept", "The message was accepted")
     stack.catcher.wait_delivered(held, address("bart"))
     assert mailing_list.get_nonmember(address("anne")).moderation_action == "accept"
+
+
+def test_a_moderator_accepts_a_held_post(
+    member: Page,
+    member_account: Account,
+    stack: Stack,
+    mailing_list: MailingList,
+    address: Callable[[str], str],
+) -> None:
+    mailing_list.add_moderator(member_account.address)
+    subscribe(mailing_list, address("bart"))
+    held = hold_a_post(stack, mailing_list, address("anne"))
+    open_held_post(member, mailing_list)
+    moderate(member, "Accept", "The message was accepted")
+    stack.catcher.wait_delivered(held, address("bart"))
+
+
+def test_several_held_posts_are_handled_at_once(
+    admin: Page, stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    subscribe(mailing_list, address("bart"))
+    held = {
+        subject: hold_a_post(stack, mailing_list, address("anne"), subject)
+        for subject in ("First", "Second", "Third")
+    }
+    admin.goto(page_of(mailing_list, "held_messages"))
+    for subject in ("First", "Second"):
+        admin.get_by_role("row", name=subject).get_by_role("checkbox").check()
+    press(admin, "Accept", "The selected messages were accepted")
+    for subject in ("First", "Second"):
+        stack.catcher.wait_delivered(held[subject], address("bart"))
+    assert [left.subject for left in mailing_list.get_held_page()] == ["Third"]
+
+    admin.get_by_label("Select all held messages").check()
+    press(admin, "Discard", "The selected messages were discarded")
+    assert mailing_list.get_held_count() == 0
+    assert stack.catcher.by_message_id(held["Third"]) == []
 
 
 def test_the_subject_of_a_held_post_is_no_script(
@@ -521,6 +559,7 @@ def test_the_owner_of_a_list_has_its_pages_and_no_others(
     foreign.delete()
 
 
+@pytest.mark.alone  # the page fails for a domain that is deleted meanwhile
 def test_a_domain_is_made_described_and_removed(
     admin: Page, stack: Stack, address: Callable[[str], str], unique: str
 ) -> None:
@@ -572,6 +611,7 @@ def test_a_user_is_found_changed_and_removed(
     assert members(mailing_list) == []
 
 
+@pytest.mark.alone  # the page of domains fails for one that is deleted meanwhile
 def test_every_page_of_a_list_and_of_the_administrator_opens(
     admin: Page, mailing_list: MailingList
 ) -> None:

@@ -7,7 +7,7 @@ from mailmanclient import MailingList
 from playwright.sync_api import Page, expect
 
 from tests.browser.accounts import Account, sign_up
-from tests.browser.pages import Value, fill_in, page_of, press
+from tests.browser.pages import Value, fill_in, follow, page_of, press
 from tests.support import wait
 from tests.support.lists import members, subscribe
 from tests.support.mail import message
@@ -81,13 +81,13 @@ def test_preferences_are_set_for_all_lists_for_an_address_and_for_each_list(
     assert {name: kept[name] for name in PREFERENCES} == PREFERENCES
 
     chosen = {f"form-0-{name}": value for name, value in PREFERENCES.items()}
-    page.get_by_role("link", name="Address-based preferences").click()
+    follow(page, "Address-based preferences")
     fill_in(page, chosen)
     press(page, "Save", "Your preferences have been updated")
     kept = stack.rest.get_address(anne).preferences
     assert {name: kept[name] for name in PREFERENCES} == PREFERENCES
 
-    page.get_by_role("link", name="List-based preferences").click()
+    follow(page, "List-based preferences")
     fill_in(page, chosen)
     press(page, "Save", "Your preferences have been updated")
     kept = mailing_list.get_member(anne).preferences

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from mailmanclient import MailingList
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.accounts import Account
-from tests.browser.archive import archive_of, page_of, post, thread_of, write
-from tests.browser.conftest import visitor
+from tests.browser.archive import archive_of, permalink_of, post, thread_of, write
+from tests.browser.conftest import Chromium, visitor
 from tests.support.evidence import EVIDENCE
-from tests.support.lists import subscribe
+from tests.support.lists import DOMAIN, subscribe
 from tests.support.stack import Stack
 
 SITE = "http://www.example.com"
@@ -73,7 +73,7 @@ class Walk:
     mailing_list: MailingList
     queue: deque[str] = field(default_factory=deque)
     seen: set[str] = field(default_factory=set)
-    somebody: dict[str, str] = field(default_factory=dict)
+    somebody: str = ""
 
     def paths(self, *start: str) -> Iterator[str]:
         """Each path in its turn; the page is to be opened before the next one is asked for."""
@@ -96,15 +96,17 @@ class Walk:
         return True
 
     def _is_ours(self, path: str) -> bool:
-        """Whether a page belongs to the list, or to the first person or domain that was met."""
+        """Whether a page belongs to the list, its domain, or the first person that was met."""
         match = SOMEBODYS.search(path)
         if not match:
             return True
         a_list, user, domain = match.groups()
         if a_list:
             return a_list in (self.mailing_list.list_id, self.mailing_list.fqdn_listname)
-        kind, name = ("user", user) if user else ("domain", domain)
-        return self.somebody.setdefault(kind, name) == name
+        if domain:
+            return domain == DOMAIN
+        self.somebody = self.somebody or user
+        return user == self.somebody
 
 
 INTERFACE = re.compile(r"/(?!admin/)")
@@ -116,7 +118,8 @@ DJANGO_ADMIN = re.compile(r"/admin/(\w+/){0,2}$")  # the lists, not every row in
     [
         pytest.param("page", INTERFACE, 13, id="stranger"),
         pytest.param("member", INTERFACE, 25, id="member"),
-        pytest.param("admin", INTERFACE, 60, id="administrator"),
+        # The page of domains fails for one that is deleted meanwhile.
+        pytest.param("admin", INTERFACE, 60, id="administrator", marks=pytest.mark.alone),
         pytest.param("admin", DJANGO_ADMIN, 25, id="django-admin"),
     ],
 )
@@ -152,11 +155,11 @@ def main_pages(mailing_list: MailingList, mail: EmailMessage) -> dict[str, str]:
         "held-messages": f"/mailman3/lists/{mailing_list.list_id}/held_messages",
         "subscriptions": "/mailman3/accounts/subscriptions/",
         "account": "/user-profile/",
-        "archives": f"/archives/?name={mailing_list.fqdn_listname[:20]}",
+        "archives": "/archives/",
         "archive": archive_of(mailing_list),
         "threads": f"{archive_of(mailing_list)}latest",
         "thread": thread_of(mailing_list, mail),
-        "message": page_of(mailing_list, mail),
+        "message": permalink_of(mailing_list, mail),
         "new-thread": f"{archive_of(mailing_list)}message/new",
         "search": f"/archives/search?q=x&mlist={mailing_list.fqdn_listname}",
         "administration": "/admin/",
@@ -203,7 +206,7 @@ MONTHS = {
 @pytest.mark.usefixtures("message")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_pages_speak_the_visitors_language(
-    browser: Browser, mailing_list: MailingList, language: str
+    browser: Chromium, mailing_list: MailingList, language: str
 ) -> None:
     words = LANGUAGES[language]
     pages = {

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 from email.message import EmailMessage
 
 import pytest
@@ -10,26 +9,18 @@ from mailmanclient import MailingList
 
 from tests.support import wait
 from tests.support.catcher import Mail
-from tests.support.lists import DOMAIN, members, subscribe
-from tests.support.mail import message
+from tests.support.lists import Address, at, configure, members, prefer, subscribe
+from tests.support.mail import RESULTS, message, text_of
 from tests.support.stack import Stack
 from tests.support.templates import GOODBYE, WELCOME, set_text
 
-RESULTS = "The results of your email commands"
 POLICIES = ("open", "confirm", "moderate", "confirm_then_moderate")
-
-Address = Callable[[str], str]
-
-
-def at(mailing_list: MailingList, name: str) -> str:
-    """One of a list's addresses: `join`, `request`…"""
-    return f"{mailing_list.list_name}-{name}@{DOMAIN}"
 
 
 def answer(stack: Stack, mailing_list: MailingList, sender: str, *lines: str) -> str:
     """Send commands, the first of them as the subject, and return what they led to."""
     stack.post(message(sender, at(mailing_list, "request"), lines[0], "\n".join(lines[1:])))
-    text = stack.catcher.wait_to(sender, RESULTS).text.replace("\r\n", "\n")
+    text = text_of(stack.catcher.wait_to(sender, RESULTS).message)
     return text.partition("- Results:\n")[2]
 
 
@@ -101,8 +92,7 @@ def test_who_is_told_to_those_who_may_see_the_members(
     stack: Stack, mailing_list: MailingList, address: Address, visibility: str, allowed: set[str]
 ) -> None:
     """Anne is a member, Bart a stranger, Olga an owner."""
-    mailing_list.settings["member_roster_visibility"] = visibility
-    mailing_list.settings.save()
+    configure(mailing_list, member_roster_visibility=visibility)
     subscribe(mailing_list, address("anne"))
     mailing_list.add_owner(address("olga"))
     told = {}
@@ -116,16 +106,13 @@ def test_who_is_told_to_those_who_may_see_the_members(
 def test_who_can_be_narrowed_down(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
-    mailing_list.settings["member_roster_visibility"] = "public"
-    mailing_list.settings.save()
+    configure(mailing_list, member_roster_visibility="public")
     subscribe(mailing_list, address("anne"), address("bart"), address("cris"))
     for person, name, value in (
         ("bart", "delivery_mode", "mime_digests"),
         ("cris", "delivery_status", "by_user"),
     ):
-        preferences = mailing_list.get_member(address(person)).preferences
-        preferences[name] = value
-        preferences.save()
+        prefer(mailing_list, address(person), **{name: value})
     text = answer(
         stack, mailing_list, address("dora"), "who mode=digest", "who delivery=disabled",
         "who mode=regular delivery=enabled",
@@ -237,8 +224,7 @@ def test_joining_follows_the_subscription_policy(
     stack: Stack, mailing_list: MailingList, address: Address, policy: str
 ) -> None:
     anne, olga = address("anne"), address("olga")
-    mailing_list.settings["subscription_policy"] = policy
-    mailing_list.settings.save()
+    configure(mailing_list, subscription_policy=policy)
     mailing_list.add_owner(olga)
     make_known(stack, anne)
 
@@ -263,8 +249,7 @@ def test_leaving_follows_the_unsubscription_policy(
     stack: Stack, mailing_list: MailingList, address: Address, policy: str
 ) -> None:
     anne, olga = address("anne"), address("olga")
-    mailing_list.settings["unsubscription_policy"] = policy
-    mailing_list.settings.save()
+    configure(mailing_list, unsubscription_policy=policy)
     mailing_list.add_owner(olga)
     subscribe(mailing_list, anne)
 
@@ -287,8 +272,7 @@ def test_leaving_follows_the_unsubscription_policy(
 def test_an_unknown_address_is_asked_first_even_by_an_open_list(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
-    mailing_list.settings["subscription_policy"] = "open"
-    mailing_list.settings.save()
+    configure(mailing_list, subscription_policy="open")
     stack.post(message(address("anne"), at(mailing_list, "join"), "Please"))
     stack.catcher.wait_to(address("anne"), "Your confirmation is needed")
     assert members(mailing_list) == []
@@ -300,8 +284,7 @@ def test_an_invitation_needs_only_a_reply(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
     anne, bart = address("anne"), address("bart")
-    mailing_list.settings["subscription_policy"] = "confirm_then_moderate"
-    mailing_list.settings.save()
+    configure(mailing_list, subscription_policy="confirm_then_moderate")
     for person in (anne, bart):
         mailing_list.subscribe(person, invitation=True)
     invited = stack.catcher.wait_to(anne, "You have been invited to join")
@@ -335,13 +318,11 @@ def test_a_list_speaks_its_language(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
     anne = address("anne")
-    mailing_list.settings["preferred_language"] = "de"
-    mailing_list.settings["display_name"] = "Größen"
-    mailing_list.settings.save()
+    configure(mailing_list, preferred_language="de", display_name="Größen")
 
     stack.post(message(anne, at(mailing_list, "join"), "Please"))
     asked = stack.catcher.wait_to(anne, "Deine Zustimmung zum Beitritt")
-    assert "müssen Sie erst Ihre E-Mail-Adresse\nbestätigen" in asked.text.replace("\r", "")
+    assert "müssen Sie erst Ihre E-Mail-Adresse\nbestätigen" in text_of(asked.message)
     stack.post(message(anne, asked.message["From"], "Ja"))
     welcome = stack.catcher.wait_to(anne, 'Willkommen auf der "Größen"-Mailingliste')
     assert "Sie können Einstellungen vornehmen" in welcome.text
@@ -359,8 +340,7 @@ def test_a_members_own_language_counts_for_more_than_the_lists(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
     anne = address("anne")
-    mailing_list.settings["preferred_language"] = "de"
-    mailing_list.settings.save()
+    configure(mailing_list, preferred_language="de")
     make_known(stack, anne)
     preferences = stack.rest.get_user(anne).preferences
     preferences["preferred_language"] = "fr"
@@ -373,11 +353,10 @@ def test_a_members_own_language_counts_for_more_than_the_lists(
 def test_a_list_says_welcome_and_goodbye_in_its_own_words(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
-    mailing_list.settings["preferred_language"] = "de"
-    mailing_list.settings.save()
+    configure(mailing_list, preferred_language="de")
     set_text(stack, mailing_list, WELCOME, "Grüß Gott, $user_name!\n")
     set_text(stack, mailing_list, GOODBYE, "Schön war es mit $user_email.\n")
-    mailing_list.subscribe(address("anne"), "Änne", pre_verified=True, pre_confirmed=True)
+    subscribe(mailing_list, address("anne"), display_name="Änne")
     assert stack.catcher.wait_to(address("anne"), "Willkommen").text.strip() == "Grüß Gott, Änne!"
     mailing_list.unsubscribe(address("anne"), pre_confirmed=True)
     goodbye = stack.catcher.wait_to(address("anne"), "abgemeldet").text
@@ -388,9 +367,7 @@ def test_welcome_and_goodbye_can_be_switched_off(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
     anne, bart = address("anne"), address("bart")
-    for name in ("send_welcome_message", "send_goodbye_message"):
-        mailing_list.settings[name] = False
-    mailing_list.settings.save()
+    configure(mailing_list, send_welcome_message=False, send_goodbye_message=False)
     subscribe(mailing_list, anne)
     mailing_list.unsubscribe(anne, pre_confirmed=True, pre_approved=True)
     # Mail that is sent later, and so arrives later.
@@ -413,11 +390,13 @@ def test_a_reply_stays_with_its_post_in_mail_and_in_the_archive(
 
     for post in (question, reply, further):
         stack.post(post)
+        delivered = stack.catcher.wait_delivered(post["Message-ID"], bart)[0].message
 
-    delivered = stack.catcher.wait_delivered(further["Message-ID"], bart)[0].message
     assert delivered["In-Reply-To"] == reply["Message-ID"]
     assert delivered["References"].split() == [question["Message-ID"], reply["Message-ID"]]
 
+    link = delivered["Archived-At"].strip("<>")
+    wait.until("the last post is archived", lambda: stack.open(link))
     archive = f"http://www.example.com/archives/api/list/{mailing_list.fqdn_listname}"
 
     def threads() -> list[int]:

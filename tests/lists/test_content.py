@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from email import message_from_string, policy
 from email.message import EmailMessage
@@ -15,21 +15,16 @@ import pytest
 from mailmanclient import MailingList
 
 from tests.support import wait
-from tests.support.lists import subscribe
-from tests.support.mail import message
+from tests.support.lists import Address, configure, subscribe
+from tests.support.mail import message, text_of
 from tests.support.stack import Stack
+from tests.support.templates import set_text
 
-type Address = Callable[[str], str]
 type Parts = Mapping[str, bytes]
 """The attachments of a message, by their names."""
 
 EVERY_BYTE = bytes(range(256)) * 50
 PNG = b"\x89PNG\r\n\x1a\n" + EVERY_BYTE
-
-
-def configure(mailing_list: MailingList, **settings: object) -> None:
-    mailing_list.settings.update(settings)
-    mailing_list.settings.save()
 
 
 class List:
@@ -59,18 +54,15 @@ class List:
             post["Content-Type"] = f'text/plain; charset="{charset}"'
         if encoding:
             post["Content-Transfer-Encoding"] = encoding
-        with self.stack.smtp() as smtp:
-            content = post.as_bytes() + body
-            smtp.sendmail(self.anne, [self.mailing_list.fqdn_listname], content)
+        content = post.as_bytes() + body
+        self.stack.post_raw(content, self.mailing_list.fqdn_listname, sender=self.anne)
         return self.delivered(post)
 
 
 @pytest.fixture
 def reading(stack: Stack, mailing_list: MailingList, address: Address) -> List:
     anne = address("anne")
-    mailing_list.subscribe(
-        anne, "Änne Müller", pre_verified=True, pre_confirmed=True, pre_approved=True
-    )
+    subscribe(mailing_list, anne, display_name="Änne Müller")
     return List(stack, mailing_list, anne)
 
 
@@ -78,12 +70,6 @@ def text_parts(mail: EmailMessage) -> list[str]:
     """Every plain text of a message, attachments aside."""
     parts = (part for part in mail.walk() if part.get_content_type() == "text/plain")
     return [text_of(part) for part in parts if not part.get_filename()]
-
-
-def text_of(part: EmailMessage) -> str:
-    """A text, whose lines end as they do in SMTP, or as core wrote them."""
-    text: str = part.get_content()
-    return text.replace("\r\n", "\n")
 
 
 def types(mail: EmailMessage) -> list[str]:
@@ -118,18 +104,14 @@ def download(stack: Stack, page: str, name: str) -> bytes:
 
 
 @pytest.fixture
-def templates(stack: Stack, mailing_list: MailingList, unique: str) -> Iterator[None]:
+def templates(stack: Stack, mailing_list: MailingList) -> None:
     """A header and a footer with everything that can be substituted for each member."""
     texts = {
         "header": "Dear $user_name,\n",
         "footer": "$display_name|$fqdn_listname|$user_email|$user_language|$hyperkitty_url\n",
     }
     for name, text in texts.items():
-        path = f"/tmp/{unique}-{name}"  # noqa: S108 - the container's own
-        stack.exec("core", "sh", "-c", f"printf '%s' '{text}' >{path}")
-        mailing_list.set_template(f"list:member:regular:{name}", f"file://{path}")
-    yield
-    stack.exec("core", "sh", "-c", f"rm /tmp/{unique}-*")
+        set_text(stack, mailing_list, f"list:member:regular:{name}", text)
 
 
 def test_the_default_footer_says_how_to_leave(reading: List) -> None:
@@ -172,9 +154,8 @@ def test_what_is_signed_stays_as_it_is_below_the_footer(reading: List) -> None:
         "Content-Type: application/pgp-signature\r\n\r\nYWJj\r\n--=-B--\r\n".replace("\r\n", "\n"),
         policy=policy.default,
     )
-    with reading.stack.smtp() as smtp:
-        content = post.as_string(policy=policy.compat32).encode()
-        smtp.sendmail(reading.anne, [reading.mailing_list.fqdn_listname], content)
+    content = post.as_string(policy=policy.compat32).encode()
+    reading.stack.post_raw(content, reading.mailing_list.fqdn_listname, sender=reading.anne)
     mail = reading.delivered(post)
     assert types(mail) == ["text/plain", "application/pgp-signature", "text/plain"]
     assert signed.replace("\r\n", "\n") in mail.as_string(policy=policy.compat32)
@@ -249,11 +230,13 @@ def test_a_message_of_20_megabytes_is_delivered_and_archived(reading: List) -> N
     large = hashlib.shake_128(b"large").digest(20_000_000)
     post = reading.message("A large one.\n")
     post.add_attachment(large, "application", "zip", filename="large.zip")
-    mail = reading.send(post)
-    assert attachments(mail) == {"large.zip": large}
-    page = archived(reading.stack, mail)
-    assert download(reading.stack, page, "large.zip") == large
-    forget(reading.stack, post)
+    try:
+        mail = reading.send(post)
+        assert attachments(mail) == {"large.zip": large}
+        page = archived(reading.stack, mail)
+        assert download(reading.stack, page, "large.zip") == large
+    finally:
+        forget(reading.stack, post)
 
 
 def forget(stack: Stack, post: EmailMessage) -> None:
@@ -338,6 +321,35 @@ def test_the_only_part_that_is_left_is_kept_byte_for_byte(reading: List) -> None
     mail = reading.send(post)
     assert attachments(mail) == {"picture.png": PNG}
     assert types(mail) == ["image/png", "text/plain"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "encoding"),
+    [
+        ("text/plain", "8bit"),
+        ("text/plain; charset=unknown-8bit", "8bit"),
+        ("text/plain; charset=utf-8", "8bit"),
+        ("image/png", "binary"),
+    ],
+)
+def test_the_only_part_that_is_left_may_have_any_bytes(
+    reading: List, content_type: str, encoding: str
+) -> None:
+    """As they are, not encoded for transport."""
+    configure(reading.mailing_list, **EVERYTHING, filter_types=["text/html"])
+    post, body = reading.message(), "Grüße\n".encode("iso-8859-1")
+    post.replace_header("Content-Type", "multipart/mixed; boundary=B")
+    parts = (
+        b"--B\nContent-Type: text/html\n\n<p>Goes away.\n"
+        b"--B\nContent-Type: %s\nContent-Transfer-Encoding: %s\n\n%s\n--B--\n"
+    )
+    content = post.as_bytes().partition(b"\n\n")[0] + b"\n\n"
+    content += parts % (content_type.encode(), encoding.encode(), body)
+    reading.stack.post_raw(content, reading.mailing_list.fqdn_listname, sender=reading.anne)
+    first, footer = reading.delivered(post).iter_parts()
+    assert first.get_content_type() == content_type.partition(";")[0]
+    assert bytes(first.get_payload(decode=True)).strip() == body.strip()
+    assert "-leave@" in text_of(footer)
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "us-ascii"])
@@ -427,10 +439,7 @@ def test_plain_digests_and_the_archive_name_what_is_no_text(
 ) -> None:
     """Mailman 3 scrubs nothing else; the archive keeps it for downloading."""
     bart = address("bart")
-    subscribe(reading.mailing_list, bart)
-    preferences = reading.mailing_list.get_member(bart).preferences
-    preferences["delivery_mode"] = "plaintext_digests"
-    preferences.save()
+    subscribe(reading.mailing_list, bart, delivery_mode="plaintext_digests")
     configure(reading.mailing_list, max_message_size=0, digest_size_threshold=0.001)
     post = reading.message("Plain 🥞.\n")
     post.add_attachment(PNG, "image", "png", filename="picture.png")

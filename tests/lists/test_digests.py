@@ -1,8 +1,7 @@
 """Digests: what is in them, when they are sent, how they are counted, and who gets which."""
 
 import re
-from collections.abc import Callable
-from email.message import EmailMessage, MIMEPart
+from email.message import EmailMessage
 from email.utils import parseaddr
 
 import pytest
@@ -10,11 +9,9 @@ from mailmanclient import MailingList
 
 from tests.support.catcher import Mail
 from tests.support.clock import pass_days
-from tests.support.lists import DOMAIN, subscribe
-from tests.support.mail import message
+from tests.support.lists import DOMAIN, Address, at, configure, prefer, subscribe
+from tests.support.mail import message, text_of
 from tests.support.stack import Stack
-
-Address = Callable[[str], str]
 
 REGULAR, MIME, PLAIN, SUMMARY = "regular", "mime_digests", "plaintext_digests", "summary_digests"
 DIGEST = "Digest, Vol "
@@ -26,27 +23,6 @@ def reader(mailing_list: MailingList, address: Address) -> str:
     """A member who gets every post at once, and writes all of them here."""
     subscribe(mailing_list, address("reader"))
     return address("reader")
-
-
-def subscribe_as(mailing_list: MailingList, mode: str, *addresses: str) -> None:
-    """Make members who get their mail in this way."""
-    for member in addresses:
-        mailing_list.subscribe(
-            member, delivery_mode=mode,
-            pre_verified=True, pre_confirmed=True, pre_approved=True,
-        )  # fmt: skip
-
-
-def prefer(mailing_list: MailingList, member: str, **preferences: str) -> None:
-    """Do as a member does on the page of a subscription's options."""
-    changed = mailing_list.get_member(member).preferences
-    changed.update(preferences)
-    changed.save()
-
-
-def configure(mailing_list: MailingList, **settings: object) -> None:
-    mailing_list.settings.update(settings)
-    mailing_list.settings.save()
 
 
 def collect(stack: Stack, *posts: EmailMessage) -> None:
@@ -80,16 +56,10 @@ def subjects(digest: Mail) -> list[str]:
     return [post["Subject"].rpartition("] ")[2] for post in posts_in(digest)]
 
 
-def lines(part: MIMEPart) -> str:
-    """A text, with ends of lines as Python has them."""
-    text: str = part.get_content()
-    return text.replace("\r\n", "\n")
-
-
 def texts(digest: Mail) -> list[str]:
     """What is around the messages of a MIME digest."""
     parts = digest.message.iter_parts()
-    return [lines(part) for part in parts if part.get_content_type() == "text/plain"]
+    return [text_of(part) for part in parts if part.get_content_type() == "text/plain"]
 
 
 def test_the_daily_job_sends_each_member_the_digest_of_his_mode(
@@ -97,7 +67,7 @@ def test_the_daily_job_sends_each_member_the_digest_of_his_mode(
 ) -> None:
     modes = {"mime": MIME, "plain": PLAIN, "summary": SUMMARY, "away": MIME}
     for person, mode in modes.items():
-        subscribe_as(mailing_list, mode, address(person))
+        subscribe(mailing_list, address(person), delivery_mode=mode)
     prefer(mailing_list, address("away"), delivery_status="by_user")
     name = mailing_list.fqdn_listname
     posts = [message(reader, name, subject) for subject in ("First", "Second", "Third")]
@@ -137,7 +107,7 @@ def test_a_mime_digest_holds_every_message_whole(
     stack: Stack, mailing_list: MailingList, reader: str, address: Address
 ) -> None:
     configure(mailing_list, display_name="Ant", subject_prefix="[Ant] ")
-    subscribe_as(mailing_list, MIME, address("anne"))
+    subscribe(mailing_list, address("anne"), delivery_mode=MIME)
     plain = message(f"Reader Röder <{reader}>", mailing_list.fqdn_listname, "Plain words")
     collect(stack, plain, unusual(reader, mailing_list.fqdn_listname))
 
@@ -152,28 +122,28 @@ def test_a_mime_digest_holds_every_message_whole(
     )
     assert " 1. Plain words (Reader Röder)\n" in contents
     assert re.search(rf" 2\. Größe und 大きさ ☃\s+\({reader}\)\n", contents)
-    assert f"{mailing_list.list_name}-leave@lists.example.com" in footer
+    assert at(mailing_list, "leave") in footer
     first, second = posts_in(digest)
     assert (first["Message-ID"], first["Subject"]) == (plain["Message-ID"], "[Ant] Plain words")
     assert second["Subject"] == "[Ant] Größe und 大きさ ☃"
     text, picture, page = second.iter_parts()
-    assert lines(text) == "Zwölf Boxkämpfer 🥊\n"
+    assert text_of(text) == "Zwölf Boxkämpfer 🥊\n"
     assert (picture.get_filename(), picture.get_content()) == ("schön.png", b"\x89PNG \xff\x00")
-    assert lines(page) == "<p>a page</p>\n"
+    assert text_of(page) == "<p>a page</p>\n"
 
 
 def test_a_plain_digest_has_the_texts_and_tells_what_it_leaves_out(
     stack: Stack, mailing_list: MailingList, reader: str, address: Address
 ) -> None:
     configure(mailing_list, display_name="Ant", subject_prefix="[Ant] ")
-    subscribe_as(mailing_list, PLAIN, address("anne"))
+    subscribe(mailing_list, address("anne"), delivery_mode=PLAIN)
     plain = message(f"Reader Röder <{reader}>", mailing_list.fqdn_listname, "Plain words")
     collect(stack, unusual(reader, mailing_list.fqdn_listname), plain)
 
     act(mailing_list, "send")
 
     digest = stack.catcher.wait_to(address("anne"), DIGEST)
-    preamble, first = lines(digest.message).split("\n" + "-" * 70 + "\n")
+    preamble, first = text_of(digest.message).split("\n" + "-" * 70 + "\n")
     assert preamble.startswith("Send Ant mailing list submissions to\n")
     assert re.search(rf" 1\. Größe und 大きさ ☃\s+\({reader}\)\n", preamble)
     assert " 2. Plain words (Reader Röder)\n" in preamble
@@ -185,7 +155,7 @@ def test_a_plain_digest_has_the_texts_and_tells_what_it_leaves_out(
     assert "\nName: page.html\nType: text/html\n" in first
     assert "a page" not in first
     assert second.endswith("\n\nHello, all.\n")
-    assert f"{mailing_list.list_name}-leave@lists.example.com" in footer
+    assert at(mailing_list, "leave") in footer
     assert end.split("\n") == ["", "End of Ant Digest, Vol 1, Issue 1", "*" * 33, ""]
 
 
@@ -193,7 +163,7 @@ def test_a_digest_is_sent_as_soon_as_it_has_its_size(
     stack: Stack, mailing_list: MailingList, reader: str, address: Address
 ) -> None:
     configure(mailing_list, digest_size_threshold=8)
-    subscribe_as(mailing_list, MIME, address("anne"))
+    subscribe(mailing_list, address("anne"), delivery_mode=MIME)
     name = mailing_list.fqdn_listname
     collect(stack, message(reader, name, "Small"), message(reader, name, "Small too"))
     assert counter(mailing_list) == (1, 1)
@@ -209,7 +179,7 @@ def test_the_daily_job_leaves_alone_who_wants_digests_by_size_only(
     stack: Stack, mailing_list: MailingList, reader: str, address: Address
 ) -> None:
     configure(mailing_list, digest_send_periodic=False)
-    subscribe_as(mailing_list, MIME, address("anne"))
+    subscribe(mailing_list, address("anne"), delivery_mode=MIME)
     collect(stack, message(reader, mailing_list.fqdn_listname, "First"))
     act(mailing_list, "periodic")
     assert counter(mailing_list) == (1, 1)
@@ -224,7 +194,7 @@ def test_without_digests_nothing_is_collected(
     stack: Stack, mailing_list: MailingList, reader: str, address: Address
 ) -> None:
     configure(mailing_list, digests_enabled=False)
-    subscribe_as(mailing_list, MIME, address("anne"))
+    subscribe(mailing_list, address("anne"), delivery_mode=MIME)
     collect(stack, message(reader, mailing_list.fqdn_listname, "Before"))
     configure(mailing_list, digests_enabled=True)
     collect(stack, message(reader, mailing_list.fqdn_listname, "After"))
@@ -254,7 +224,7 @@ def test_a_new_volume_begins_with_the_first_digest_of_its_time(
 def test_volume_and_issue_are_in_the_subject(
     stack: Stack, mailing_list: MailingList, reader: str, address: Address
 ) -> None:
-    subscribe_as(mailing_list, PLAIN, address("anne"))
+    subscribe(mailing_list, address("anne"), delivery_mode=PLAIN)
     for issue in (1, 2):
         collect(stack, message(reader, mailing_list.fqdn_listname, "Old"))
         act(mailing_list, "send")
@@ -275,8 +245,8 @@ def test_who_turns_digests_off_gets_one_last(
     stack: Stack, mailing_list: MailingList, reader: str, address: Address, mode: str
 ) -> None:
     anne = address("anne")
-    subscribe_as(mailing_list, mode, anne)
-    subscribe_as(mailing_list, MIME, address("bart"))
+    subscribe(mailing_list, anne, delivery_mode=mode)
+    subscribe(mailing_list, address("bart"), delivery_mode=MIME)
     before, after = (message(reader, mailing_list.fqdn_listname, word) for word in ("Old", "New"))
 
     collect(stack, before)
@@ -292,14 +262,35 @@ def test_who_turns_digests_off_gets_one_last(
     assert [anne in mail.recipients for mail in reached] == [False, True]
 
 
-def test_a_list_may_go_that_owes_somebody_a_last_digest(
+def test_who_turns_digests_off_and_leaves_gets_none(
     stack: Stack, mailing_list: MailingList, reader: str, address: Address
 ) -> None:
-    subscribe_as(mailing_list, MIME, address("anne"))
+    anne, bart = address("anne"), address("bart")
+    subscribe(mailing_list, anne, bart, delivery_mode=MIME)
+    collect(stack, message(reader, mailing_list.fqdn_listname, "Before"))
+    prefer(mailing_list, anne, delivery_mode=REGULAR)
+    mailing_list.unsubscribe(anne)
+
+    act(mailing_list, "send")
+
+    stack.catcher.wait_to(bart, DIGEST)
+    # Digests are sent for one mode after the other.
+    collect(stack, message(reader, mailing_list.fqdn_listname, "After"))
+    assert stack.catcher.to(anne, DIGEST) == []
+
+
+@pytest.mark.parametrize("by", ["REST", "command"])
+def test_a_list_may_go_that_owes_somebody_a_last_digest(
+    stack: Stack, mailing_list: MailingList, reader: str, address: Address, by: str
+) -> None:
+    subscribe(mailing_list, address("anne"), delivery_mode=MIME)
     collect(stack, message(reader, mailing_list.fqdn_listname, "Before"))
     prefer(mailing_list, address("anne"), delivery_mode=REGULAR)
     name = mailing_list.list_name
-    mailing_list.delete()
+    if by == "REST":
+        mailing_list.delete()
+    else:
+        stack.exec("core", "mailman", "remove", mailing_list.fqdn_listname)
     # The fixture deletes it, too.
     stack.rest.get_domain(DOMAIN).create_list(name)
 
@@ -310,7 +301,7 @@ def test_who_changes_to_another_digest_gets_that_one(
 ) -> None:
     anne, bart = address("anne"), address("bart")
     subscribe(mailing_list, bart)
-    subscribe_as(mailing_list, before, anne)
+    subscribe(mailing_list, anne, delivery_mode=before)
     prefer(mailing_list, anne, delivery_mode=after)
     post = message(bart, mailing_list.fqdn_listname, "In between")
     collect(stack, post)
@@ -332,8 +323,7 @@ def test_a_digest_is_chosen_by_mail(
 ) -> None:
     anne, bart = address("anne"), address("bart")
     subscribe(mailing_list, bart)
-    to = f"{mailing_list.list_name}-request@{mailing_list.mail_host}"
-    stack.post(message(anne, to, f"subscribe digest={word}", "end\n"))
+    stack.post(message(anne, at(mailing_list, "request"), f"subscribe digest={word}", "end\n"))
     request = stack.catcher.wait_to(anne, "confirm")
     stack.post(message(anne, request.message["From"], "Re: confirm", ""))
     stack.catcher.wait_to(anne, "Welcome")
@@ -348,8 +338,8 @@ def test_a_list_whose_name_is_not_ascii_has_digests(
     stack: Stack, mailing_list: MailingList, reader: str, address: Address
 ) -> None:
     configure(mailing_list, display_name="Ämter ☃")
-    subscribe_as(mailing_list, MIME, address("mime"))
-    subscribe_as(mailing_list, PLAIN, address("plain"))
+    subscribe(mailing_list, address("mime"), delivery_mode=MIME)
+    subscribe(mailing_list, address("plain"), delivery_mode=PLAIN)
     collect(stack, message(reader, mailing_list.fqdn_listname, "Words"))
 
     act(mailing_list, "send")

@@ -1,8 +1,6 @@
 """Several mail domains, and names of lists and people that are out of the ordinary."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from email.header import decode_header, make_header
 from email.utils import formataddr, parseaddr
 from urllib.error import HTTPError
@@ -11,12 +9,10 @@ import pytest
 from mailmanclient import MailingList
 
 from tests.support import wait
-from tests.support.lists import DOMAIN, members, rcpt, subscribe
-from tests.support.mail import message
+from tests.support.lists import DOMAIN, Address, at, configure, members, new_list, rcpt, subscribe
+from tests.support.mail import RESULTS, message
 from tests.support.stack import Stack
 from tests.support.templates import FOOTER, WELCOME, set_text
-
-Address = Callable[[str], str]
 
 ARCHIVERS = """
 MYSQL_PWD=$(cat /run/secrets/core_database_password) mysql -h 127.0.0.1 -u core -N core -e "
@@ -24,16 +20,6 @@ SELECT name FROM listarchiver JOIN mailinglist ON mailing_list_id = mailinglist.
 WHERE list_name = '$0' ORDER BY name"
 """
 LINKS = "Archive: $hyperkitty_url\n\nList: $mailinglist_url\n"
-
-
-@contextmanager
-def new_list(stack: Stack, name: str, domain: str = DOMAIN) -> Iterator[MailingList]:
-    """A list of any name in any domain, for a while."""
-    address = stack.rest.get_domain(domain).create_list(name).fqdn_listname
-    try:
-        yield stack.rest.get_list(address)
-    finally:
-        stack.rest.get_list(address).delete()
 
 
 def links(text: str) -> dict[str, str]:
@@ -161,7 +147,7 @@ def test_a_list_may_be_named_as_a_subaddress_of_another(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
     """It takes that address over, and leaves it when it goes; each keeps all the others."""
-    name, results = mailing_list.list_name, "The results of your email commands"
+    name = mailing_list.list_name
     anne, bart, cris, dora = (address(person) for person in ("anne", "bart", "cris", "dora"))
     with new_list(stack, f"{name}-request") as request, new_list(stack, f"{name}-owner") as owner:
         posts = {}
@@ -176,12 +162,12 @@ def test_a_list_may_be_named_as_a_subaddress_of_another(
         for list_id, post in posts.items():
             (delivered,) = stack.catcher.wait_delivered(post["Message-ID"], anne)
             assert delivered.message["List-Id"] == f"<{list_id}>"
-        assert stack.catcher.wait_to(bart, results).sender.startswith(f"{name}-request-bounces")
+        assert stack.catcher.wait_to(bart, RESULTS).sender.startswith(f"{name}-request-bounces")
         asked = stack.catcher.wait_to(cris, "Your confirmation is needed")
         assert asked.message["From"].startswith(f"{name}-confirm+")
 
     stack.post(message(dora, f"{name}-request@{DOMAIN}", "help", ""))
-    assert stack.catcher.wait_to(dora, results).sender.startswith(f"{name}-bounces")
+    assert stack.catcher.wait_to(dora, RESULTS).sender.startswith(f"{name}-bounces")
 
 
 @pytest.mark.parametrize("by", ["REST", "command"])
@@ -242,15 +228,11 @@ def test_names_of_lists_and_people_may_have_any_characters(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
     anne, person, title = address("anne"), 'Änne "Ä" Groß, 測試', "Größen & Maße, 測試"
-    mailing_list.settings["display_name"] = title
-    mailing_list.settings["description"] = title
-    mailing_list.settings["subject_prefix"] = f"[{title}] "
+    configure(mailing_list, display_name=title, description=title, subject_prefix=f"[{title}] ")
     # Posts come from the list, in the name of who wrote them.
-    mailing_list.settings["dmarc_mitigate_action"] = "munge_from"
-    mailing_list.settings["dmarc_mitigate_unconditionally"] = True
-    mailing_list.settings.save()
+    configure(mailing_list, dmarc_mitigate_action="munge_from", dmarc_mitigate_unconditionally=True)
 
-    stack.post(message(formataddr((person, anne)), f"{mailing_list.list_name}-join@{DOMAIN}", ""))
+    stack.post(message(formataddr((person, anne)), at(mailing_list, "join"), ""))
     asked = stack.catcher.wait_to(anne, "Your confirmation is needed").message["From"]
     stack.post(message(anne, asked, "Re: Please"))
     welcome = dict(stack.catcher.wait_to(anne, "Welcome").message.raw_items())

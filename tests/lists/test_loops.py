@@ -1,7 +1,6 @@
 """What programs write is no post, no command and gets no answer; a post passes a list once."""
 
 import re
-from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import make_msgid
 
@@ -10,11 +9,9 @@ from mailmanclient import MailingList
 
 from tests.support import wait
 from tests.support.clock import pass_days
-from tests.support.lists import members, subscribe
-from tests.support.mail import message
+from tests.support.lists import Address, at, configure, members, subscribe
+from tests.support.mail import RESULTS, message
 from tests.support.stack import Stack
-
-Address = Callable[[str], str]
 
 VACATION = {
     "sieve": {"Auto-Submitted": "auto-replied (vacation)"},
@@ -25,8 +22,8 @@ VACATION = {
 
 AUTORESPONSES = {
     "": ("autorespond_postings", "autoresponse_postings_text"),
-    "-owner": ("autorespond_owner", "autoresponse_owner_text"),
-    "-request": ("autorespond_requests", "autoresponse_request_text"),
+    "owner": ("autorespond_owner", "autoresponse_owner_text"),
+    "request": ("autorespond_requests", "autoresponse_request_text"),
 }
 """The settings for each address that answers: whether, and what."""
 
@@ -37,16 +34,6 @@ def vacation(program: str, sender: str, to: str) -> EmailMessage:
     for name, value in VACATION[program].items():
         reply[name] = value
     return reply
-
-
-def configure(mailing_list: MailingList, **settings: object) -> None:
-    mailing_list.settings.update(settings)
-    mailing_list.settings.save()
-
-
-def at(mailing_list: MailingList, tail: str) -> str:
-    """One of the list's addresses."""
-    return f"{mailing_list.list_name}{tail}@{mailing_list.mail_host}"
 
 
 def test_a_vacation_reply_is_no_post(
@@ -65,7 +52,24 @@ def test_a_vacation_reply_is_no_post(
     assert list(mailing_list.held) == []
 
 
-@pytest.mark.parametrize("subaddress", ["-bounces", "-bounces+{}"])
+def test_a_report_from_nobody_is_a_post(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    """As a monitoring system sends it; who is no member is held, and not told."""
+    anne, stranger = address("anne"), address("stranger")
+    subscribe(mailing_list, anne)
+    report = message(anne, mailing_list.fqdn_listname, "All is well")
+    report["Auto-Submitted"] = "auto-generated"
+    unknown = message(stranger, mailing_list.fqdn_listname, "From whom?")
+    stack.post(unknown, sender="")
+    wait.until("it is held", lambda: list(mailing_list.held))
+    stack.post(report, sender="")
+
+    stack.catcher.wait_delivered(report["Message-ID"], anne)
+    assert stack.catcher.to(stranger) == []
+
+
+@pytest.mark.parametrize("subaddress", ["bounces", "bounces+{}"])
 def test_a_vacation_reply_is_no_bounce(
     stack: Stack, mailing_list: MailingList, address: Address, subaddress: str
 ) -> None:
@@ -86,16 +90,16 @@ def test_a_vacation_reply_confirms_nothing(
     stack: Stack, mailing_list: MailingList, address: Address
 ) -> None:
     anne = address("anne")
-    stack.post(message(anne, at(mailing_list, "-join"), ""))
+    stack.post(message(anne, at(mailing_list, "join"), ""))
     request = stack.catcher.wait_to(anne, "confirm")
     confirm = re.sub(".*<|>.*", "", request.message["From"])
     for program in VACATION:
         stack.post(vacation(program, anne, confirm), sender="")
-        stack.post(vacation(program, address(program), at(mailing_list, "-join")), sender="")
+        stack.post(vacation(program, address(program), at(mailing_list, "join")), sender="")
     returned = message("MAILER-DAEMON@example.org", confirm, "failure notice")
     stack.post(returned, sender="")
-    stack.post(message(address("bart"), at(mailing_list, "-request"), "help"))
-    stack.catcher.wait_to(address("bart"), "results of your email commands")
+    stack.post(message(address("bart"), at(mailing_list, "request"), "help"))
+    stack.catcher.wait_to(address("bart"), RESULTS)
 
     assert members(mailing_list) == []
     assert [stack.catcher.to(address(program)) for program in VACATION] == [[], [], []]
@@ -172,8 +176,8 @@ def test_mail_to_the_owners_is_answered_and_reaches_them(
         autorespond_owner="respond_and_continue",
         autoresponse_owner_text="We shall read it.",
     )
-    question = message(anne, at(mailing_list, "-owner"), "A question")
-    reply = vacation("sieve", address("bart"), at(mailing_list, "-owner"))
+    question = message(anne, at(mailing_list, "owner"), "A question")
+    reply = vacation("sieve", address("bart"), at(mailing_list, "owner"))
 
     stack.post(question)
     stack.post(reply, sender="")

@@ -4,7 +4,6 @@ The web interface's pages are in tests/browser.
 """
 
 import re
-from collections.abc import Callable
 from email.message import EmailMessage
 from urllib.error import HTTPError
 
@@ -14,14 +13,11 @@ from mailmanclient.restobjects.held_message import HeldMessage
 
 from tests.support import wait
 from tests.support.catcher import Mail
-from tests.support.lists import members, subscribe
-from tests.support.mail import message
+from tests.support.lists import Address, at, configure, members, subscribe
+from tests.support.mail import RESULTS, message
 from tests.support.stack import Stack
 
-type Address = Callable[[str], str]
-
 PASSWORD = "open-sesame"
-RESULTS = "The results of your email commands"
 REJECTION = "Request to mailing list"
 
 
@@ -32,16 +28,6 @@ def moderated(mailing_list: MailingList, address: Address) -> MailingList:
     mailing_list.add_moderator(address("mona"))
     subscribe(mailing_list, address("anne"))
     return mailing_list
-
-
-def configure(mailing_list: MailingList, **settings: object) -> None:
-    mailing_list.settings.update(settings)
-    mailing_list.settings.save()
-
-
-def other_address(mailing_list: MailingList, tail: str) -> str:
-    """One of a list's other addresses, such as that of its owners."""
-    return f"{mailing_list.list_name}-{tail}@{mailing_list.mail_host}"
 
 
 def hold(
@@ -67,27 +53,6 @@ def subjects(mails: list[Mail]) -> list[str]:
 # -- Notices
 
 
-def test_a_held_post_is_announced_to_sender_owners_and_moderators(
-    stack: Stack, moderated: MailingList, address: Address
-) -> None:
-    subject = "Grüße von außen ☃"
-    (post,) = hold(stack, moderated, address("sam"), subject)
-    reason = "The message is not from a list member"
-    assert reason in held(moderated)[subject].reason
-
-    to_sender = stack.catcher.wait_to(address("sam"), "awaits moderator approval")
-    assert reason in to_sender.text
-    assert subject in to_sender.text
-    for person in ("olive", "mona"):
-        notice = stack.catcher.wait_to(address(person), f"post from {address('sam')} requires")
-        text, original, answer = notice.message.iter_parts()
-        assert reason in text.get_content()
-        assert subject in text.get_content()
-        assert original.get_content()["Message-ID"] == post["Message-ID"]
-        assert answer.get_content()["Subject"].startswith("confirm ")
-        assert answer.get_content()["From"] == other_address(moderated, "request")
-
-
 def test_notices_of_held_posts_can_be_switched_off(
     stack: Stack, moderated: MailingList, address: Address
 ) -> None:
@@ -96,7 +61,7 @@ def test_notices_of_held_posts_can_be_switched_off(
 
     held(moderated)["Hush"].reject("Not here")
     stack.catcher.wait_to(address("sam"))
-    stack.post(message(address("sam"), other_address(moderated, "owner"), "Why not?"))
+    stack.post(message(address("sam"), at(moderated, "owner"), "Why not?"))
     stack.catcher.wait_to(address("olive"), "Why not?")
 
     assert len(stack.catcher.to(address("sam"))) == 1
@@ -195,22 +160,6 @@ def result_of(results: list[str], command: EmailMessage) -> str:
     return next(text for text in results if command["Message-ID"] in text)
 
 
-def test_a_post_with_the_moderators_password_is_not_held(
-    stack: Stack, moderated: MailingList, address: Address
-) -> None:
-    configure(moderated, moderator_password=PASSWORD)
-    by_header = message(address("sam"), moderated.fqdn_listname, "By header", "News.\n")
-    by_header["Approved"] = PASSWORD
-    text = f"Approved: {PASSWORD}\n\nNews.\n"
-    by_body = message(address("sam"), moderated.fqdn_listname, "By first line", text)
-    for post in (by_header, by_body):
-        stack.post(post)
-    for post in (by_header, by_body):
-        (delivered,) = stack.catcher.wait_delivered(post["Message-ID"], address("anne"))
-        assert "News." in delivered.text
-        assert PASSWORD not in delivered.message.as_string()
-
-
 # -- Members who come and go
 
 
@@ -244,7 +193,7 @@ def test_unsubscription_requests_are_decided_by_rest(
     people = ["reject", "discard", "defer", "accept"]
     subscribe(moderated, *(address(person) for person in people))
     for person in people:
-        stack.post(message(address(person), other_address(moderated, "leave"), "I leave"))
+        stack.post(message(address(person), at(moderated, "leave"), "I leave"))
     for person in people:
         subject = f"New unsubscription request to {moderated.display_name} from {address(person)}"
         for moderator in ("olive", "mona"):
@@ -297,7 +246,7 @@ def test_the_daily_summary_names_all_that_waits(
     )
     hold(stack, moderated, address("sam"), "Frühstück? ☃")
     moderated.subscribe(address("cris"), pre_verified=True, pre_confirmed=True)
-    stack.post(message(address("bart"), other_address(moderated, "leave"), "I leave"))
+    stack.post(message(address("bart"), at(moderated, "leave"), "I leave"))
     wait.until("the request is there", lambda: moderated.unsubscription_requests)
 
     stack.exec("core", "mailman", "notify", "--list", moderated.list_id)

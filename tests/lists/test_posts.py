@@ -10,18 +10,12 @@ import pytest
 from mailmanclient import MailingList
 
 from tests.support import wait
-from tests.support.lists import subscribe
-from tests.support.mail import message
+from tests.support.lists import Address, at, configure, subscribe
+from tests.support.mail import RESULTS, message, text_of
 from tests.support.stack import Stack
 
-type Address = Callable[[str], str]
 type Send = Callable[..., EmailMessage]
 """Posts a message, with these headers besides or instead, and returns it as the member got it."""
-
-
-def configure(mailing_list: MailingList, **settings: object) -> None:
-    mailing_list.settings.update(settings)
-    mailing_list.settings.save()
 
 
 @pytest.fixture
@@ -38,12 +32,6 @@ def send(stack: Stack, mailing_list: MailingList, address: Address) -> Send:
         return stack.catcher.wait_delivered(post["Message-ID"], anne)[0].message
 
     return send
-
-
-def post_raw(stack: Stack, mailing_list: MailingList, sender: str, content: bytes) -> None:
-    """Hand in a message with bytes that no library would write."""
-    with stack.smtp() as smtp:
-        smtp.sendmail(sender, [mailing_list.fqdn_listname], content)
 
 
 def addresses(mail: EmailMessage, header: str) -> list[str]:
@@ -92,10 +80,45 @@ def test_a_subject_of_bytes_in_no_charset_arrives_with_the_prefix(
     subscribe(mailing_list, anne)
     configure(mailing_list, subject_prefix="[Reading] ")
     headers = f"From: Änne <{anne}>\nTo: {mailing_list.fqdn_listname}\nSubject: Bücher\n"
-    post_raw(stack, mailing_list, anne, f"{headers}\nHello.\n".encode())
+    stack.post_raw(f"{headers}\nHello.\n".encode(), mailing_list.fqdn_listname, sender=anne)
     mail = stack.catcher.wait_to(anne, "cher")
     assert mail.message["Subject"].split()[0] == "[Reading]"
     assert addresses(mail.message, "From") == [anne]
+
+
+UNDECODABLE = {
+    "bytes its charset lacks": "=?utf-8?q?gr=FC?=",
+    "an unknown charset": "=?x-user-defined?q?gr=FC?=",
+    "bad base64": "=?utf-8?b?x?=",
+}
+
+
+@pytest.mark.parametrize("words", UNDECODABLE.values(), ids=UNDECODABLE)
+def test_a_header_that_cannot_be_decoded_arrives_as_it_is(
+    stack: Stack, mailing_list: MailingList, address: Address, words: str
+) -> None:
+    """Its bearer is no less a member, and a filter looks at it."""
+    anne = address("anne")
+    subscribe(mailing_list, anne)
+    mailing_list.header_matches.add("Subject", "no such words", "discard")
+    headers = f"From: {words} <{anne}>\nTo: {mailing_list.fqdn_listname}\nSubject: {words}\n"
+    stack.post_raw(f"{headers}\nHello.\n", mailing_list.fqdn_listname, sender=anne)
+    mail = wait.until("it is delivered", lambda: stack.catcher.to(anne))[0]
+    raw = dict(mail.message.raw_items())
+    assert raw["Subject"] == f"{mailing_list.settings['subject_prefix']}{words}"
+    assert raw["From"].startswith(words)
+
+
+@pytest.mark.parametrize("words", UNDECODABLE.values(), ids=UNDECODABLE)
+def test_a_command_with_a_header_that_cannot_be_decoded_is_answered(
+    stack: Stack, mailing_list: MailingList, address: Address, words: str
+) -> None:
+    """Nor need its text be in a charset that Python knows."""
+    anne, to = address("anne"), at(mailing_list, "request")
+    headers = f"From: {words} <{anne}>\nTo: {to}\nSubject: {words}\n"
+    headers += "Content-Type: text/plain; charset=x-user-defined\n"
+    stack.post_raw(f"{headers}\necho words\n", to, sender=anne)
+    assert "\necho words\n" in text_of(stack.catcher.wait_to(anne, RESULTS).message)
 
 
 def test_a_huge_header_arrives_whole(stack: Stack, mailing_list: MailingList, send: Send) -> None:
@@ -150,9 +173,7 @@ def subscribe_by_name(mailing_list: MailingList, address: Address) -> dict[str, 
     """Subscribe people with names; their names by their addresses."""
     names = {address(person): name for person, name in NAMES.items()}
     for member, name in names.items():
-        mailing_list.subscribe(
-            member, name, pre_verified=True, pre_confirmed=True, pre_approved=True
-        )
+        subscribe(mailing_list, member, display_name=name)
     return names
 
 
@@ -234,7 +255,7 @@ def test_an_anonymous_list_leaves_no_trace_of_the_sender(
     configure(mailing_list, anonymous_list=True, default_nonmember_action="accept")
     message_id = f"{unique}@laptop.leaks.example.net"
     content = TRACES.format(blower=BLOWER, to=mailing_list.fqdn_listname, message_id=message_id)
-    post_raw(stack, mailing_list, BLOWER, content.encode())
+    stack.post_raw(content.encode(), mailing_list.fqdn_listname, sender=BLOWER)
 
     mail = stack.catcher.wait_to(anne, "What I know")
     seen = mail.message.as_string() + mail.sender
@@ -256,8 +277,10 @@ def test_an_anonymous_list_takes_a_name_of_bytes_in_no_charset(
     subscribe(mailing_list, anne)
     configure(mailing_list, anonymous_list=True)
     headers = f"From: Änne <{anne}>\nTo: {mailing_list.fqdn_listname}\nSubject: Secret\n"
-    post_raw(stack, mailing_list, anne, f"{headers}\nHello.\n".encode())
-    assert "nne" not in stack.catcher.wait_to(anne, "Secret").message["From"]
+    stack.post_raw(f"{headers}\nHello.\n".encode(), mailing_list.fqdn_listname, sender=anne)
+    mail = stack.catcher.wait_to(anne, "Secret").message
+    assert addresses(mail, "From") == [mailing_list.fqdn_listname]
+    assert "nne" not in mail["From"]
 
 
 # -- Headers that are the list's own
@@ -338,7 +361,11 @@ def test_a_post_that_was_resent_twice_is_delivered(
     subscribe(mailing_list, anne)
     resent = f"Resent-From: {anne}\nResent-Date: Sat, 21 Nov 2026 12:00:00 +0000\n"
     headers = f"From: {anne}\nTo: {mailing_list.fqdn_listname}\nSubject: Passed on\n"
-    post_raw(stack, mailing_list, anne, f"{resent * 2}{headers}\n.Hello.\n".encode())
+    headers += "Bcc: secret@example.org\nResent-Bcc: secret@example.org\n"
+    stack.post_raw(
+        f"{resent * 2}{headers}\n.Hello.\n".encode(), mailing_list.fqdn_listname, sender=anne
+    )
     mail = stack.catcher.wait_to(anne, "Passed on")
     assert mail.message.get_all("Resent-From") == [anne, anne]
+    assert "secret@example.org" not in mail.message.as_string()
     assert mail.text.startswith(".Hello.")

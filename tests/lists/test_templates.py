@@ -5,7 +5,7 @@ The files are in tests/local/templates, which the stack of the tests has as its 
 
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from urllib.error import HTTPError
@@ -13,36 +13,24 @@ from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, Request, build_opener
 
 import pytest
-from mailmanclient import Domain, MailingList
+from mailmanclient import MailingList
 
-from tests.support.lists import DOMAIN, subscribe
+from tests.support.lists import Address, configure, new_list, subscribe
 from tests.support.mail import message
 from tests.support.stack import Stack
-
-type Address = Callable[[str], str]
+from tests.support.templates import FOOTER, WELCOME
 
 FILES = "file:///etc/mailman-stack/local/templates/mail"
-WELCOME = "list:user:notice:welcome"
-HEADER, FOOTER = "list:member:regular:header", "list:member:regular:footer"
+HEADER = "list:member:regular:header"
 
 
 @contextmanager
-def a_domain(stack: Stack, host: str) -> Iterator[Domain]:
+def a_domain(stack: Stack, host: str) -> Iterator[None]:
     domain = stack.rest.create_domain(host)
     try:
-        yield domain
+        yield
     finally:
         domain.delete()
-
-
-@contextmanager
-def a_list(domain: Domain, name: str) -> Iterator[MailingList]:
-    """One that is named like a folder of templates."""
-    mailing_list = domain.create_list(name)
-    try:
-        yield mailing_list
-    finally:
-        mailing_list.delete()
 
 
 class Visitor:
@@ -82,7 +70,7 @@ def administrator(stack: Stack, visitor: Visitor) -> Visitor:
 
 def welcome(stack: Stack, mailing_list: MailingList, member: str, name: str = "") -> str:
     """What a new member is told."""
-    mailing_list.subscribe(member, name, pre_verified=True, pre_confirmed=True, pre_approved=True)
+    subscribe(mailing_list, member, display_name=name)
     return stack.catcher.wait_to(member).text.strip()
 
 
@@ -91,22 +79,21 @@ def welcome(stack: Stack, mailing_list: MailingList, member: str, name: str = ""
 
 def test_a_file_is_the_text_of_a_site_a_domain_or_a_list(stack: Stack, address: Address) -> None:
     with (
-        a_domain(stack, "templates.example.com") as domain,
-        a_list(domain, "ant") as ant,
-        a_list(domain, "bee") as bee,
+        a_domain(stack, "templates.example.com"),
+        new_list(stack, "ant", "templates.example.com") as ant,
+        new_list(stack, "bee", "templates.example.com") as bee,
     ):
         assert welcome(stack, ant, address("anne")) == "The list's own text about Ant."
         text = "The domain's own text about bee@templates.example.com."
         assert welcome(stack, bee, address("bart")) == text
-        bee.settings["preferred_language"] = "et"
-        bee.settings.save()
+        configure(bee, preferred_language="et")
         text = "Tere tulemast, Cris: the site's own text."
         assert welcome(stack, bee, address("cris"), "Cris") == text
 
 
 def test_a_file_is_the_header_and_the_footer_of_posts(stack: Stack, address: Address) -> None:
     """Placeholders that Mailman does not know stay as they are."""
-    with a_list(stack.rest.get_domain(DOMAIN), "templates") as mailing_list:
+    with new_list(stack, "templates") as mailing_list:
         subscribe(mailing_list, address("anne"))
         post = message(address("anne"), mailing_list.fqdn_listname, "Hi", "In between.\n")
         stack.post(post)
@@ -152,8 +139,7 @@ def test_a_text_is_in_the_lists_language_or_in_english(
     stack: Stack, mailing_list: MailingList, address: Address, language: str, text: str
 ) -> None:
     """Upstream's untranslated texts are empty, and its Chinese and Norwegian is not found."""
-    mailing_list.settings["preferred_language"] = language
-    mailing_list.settings.save()
+    configure(mailing_list, preferred_language=language)
     assert welcome(stack, mailing_list, address("anne")).startswith(text)
 
 
@@ -168,6 +154,17 @@ def test_a_text_is_set_by_its_uri(
     )
     text = f"The domain's own text about {mailing_list.fqdn_listname}."
     assert welcome(stack, mailing_list, address("anne")) == text
+
+
+def test_a_text_that_has_changed_is_fetched_once_it_is_set_again(
+    stack: Stack, mailing_list: MailingList, address: Address
+) -> None:
+    """Also where placeholders are filled in."""
+    path = f"/tmp/{mailing_list.list_id}.txt"  # noqa: S108 - the container's own
+    for person, text in (("anne", "Old"), ("bart", "New")):
+        stack.exec("core", "sh", "-c", f"echo {text} >{path}")
+        mailing_list.set_template(WELCOME, "file:///tmp/$list_id.txt")
+        assert welcome(stack, mailing_list, address(person)) == text
 
 
 def test_a_text_set_in_the_web_interface_is_used_at_once(
@@ -193,7 +190,7 @@ def test_a_text_set_for_a_domain_is_that_of_its_lists(
     stack: Stack, administrator: Visitor, unique: str, address: Address
 ) -> None:
     host = f"{unique}.example.com"
-    with a_domain(stack, host) as domain, a_list(domain, "ant") as ant:
+    with a_domain(stack, host), new_list(stack, "ant", host) as ant:
         new = f"/mailman3/domains/{host}/templates/new"
         administrator.send(new, name=WELCOME, data="All of $domain greet you")
         assert welcome(stack, ant, address("anne")) == f"All of {host} greet you"

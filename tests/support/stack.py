@@ -144,6 +144,11 @@ class Stack:
         with self.smtp() as smtp:
             smtp.send_message(message, sender, recipients or None)
 
+    def post_raw(self, content: bytes | str, *recipients: str, sender: str) -> None:
+        """Hand over what Python would write otherwise; of a text the lines end as in SMTP."""
+        with self.smtp() as smtp:
+            smtp.sendmail(sender, recipients, content)
+
     def open(self, url: str) -> str:
         """The page behind a public link of the web interface; empty where there is none (404)."""
         parts = urlsplit(url)

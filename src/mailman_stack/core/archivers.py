@@ -6,16 +6,33 @@ removed sees none, as core reads uncommitted data: it makes them anew, and the r
 """
 
 import zope.event
-from mailman.database.transaction import dbconnection
+from mailman.config import config
+from mailman.database.transaction import dbconnection, transaction
 from mailman.interfaces.listmanager import ListCreatedEvent, ListDeletingEvent
 from mailman.interfaces.mailinglist import IListArchiverSet, IMailingList
-from mailman.model.mailinglist import MailingList
+from mailman.model.mailinglist import ListArchiver, MailingList
+from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 
 def install() -> None:
     """Watch lists in this process and those it forks."""
     zope.event.subscribers.append(_follow)
+
+
+def complete() -> None:
+    """Make the rows of lists that have been made by a Mailman without this."""
+    with transaction():
+        for mlist in _incomplete():
+            IListArchiverSet(mlist)
+
+
+@dbconnection
+def _incomplete(store: Session) -> list[IMailingList]:
+    names = [archiver.name for archiver in config.archivers]
+    rows = store.query(ListArchiver.mailing_list_id).filter(ListArchiver.name.in_(names))
+    whole = rows.group_by(ListArchiver.mailing_list_id).having(func.count() >= len(names))
+    return list(store.query(MailingList).filter(MailingList.id.not_in(whole)))
 
 
 def _follow(event: object) -> None:

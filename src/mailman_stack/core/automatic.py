@@ -1,4 +1,7 @@
-"""Replies that no person has written are neither posts nor commands; automatic mail gets no answer.
+"""Replies that no person has written are neither posts nor commands.
+
+Whatever else a program sends is a post, or a command, as from a person; but no automatic response,
+and no notice that it is held, goes back.
 
 Upstream's runners look for ``Precedence: bulk`` only, which vacation programs need not set. So a
 vacation reply to a request for confirmation would confirm it, and one to a post would be a post.
@@ -18,22 +21,29 @@ log = logging.getLogger("mailman.vette")
 
 
 def automatic(message: Message) -> bool:
-    """Whether a message is not to be answered (RFC 3834, section 2)."""
+    """Whether a message gets no automatic response (RFC 3834, section 2)."""
     return _kind(message) != "no" or from_nobody(message)
 
 
 def automatic_reply(message: Message) -> bool:
     """Whether a program has written it because of another message, as vacation programs do.
 
-    RFC 3834 has a word for that; Exchange uses another one, but sends it from nobody.
+    RFC 3834 has a word for that; Exchange uses a header of its own, as do others for what is no
+    reply, but these do not send it from nobody.
     """
-    kind = _kind(message)
-    return kind == "auto-replied" or (kind != "no" and from_nobody(message))
+    exchange = "X-Auto-Response-Suppress" in message and from_nobody(message)
+    return exchange or _kind(message) == "auto-replied"
 
 
 def from_nobody(message: Message) -> bool:
     """Whether its envelope sender is empty, which asks for no reply (RFC 5321, section 4.5.5)."""
     return message.get_unixfrom() in ("", "<>")
+
+
+def ask_for_no_response(message: Message) -> None:
+    """Mark a message, in a way that everything of Mailman's that responds understands."""
+    del message["X-Ack"]
+    message["X-Ack"] = "no"
 
 
 def _kind(message: Message) -> str:
@@ -52,7 +62,7 @@ class IncomingRunner(incoming.IncomingRunner):
             log.info("%s: a post discarded: already posted to this list", msg["message-id"])
             return False
         if automatic(msg):
-            msgdata["noack"] = True
+            ask_for_no_response(msg)
         return bool(super()._dispose(mlist, msg, msgdata))
 
 
@@ -64,5 +74,5 @@ class CommandRunner(command.CommandRunner):
             log.info("%s: a command discarded: automatic reply", msg["message-id"])
             return False
         if automatic(msg):
-            msgdata["noack"] = True
+            ask_for_no_response(msg)
         return bool(super()._dispose(mlist, msg, msgdata))

@@ -20,7 +20,8 @@ def names(message: Message, mlist: IMailingList) -> bool:
     values = [value for header in HEADERS for value in message.get_all(header, [])]
     for _, address in getaddresses(values):
         local, _, domain = address.lower().rpartition("@")
-        if local.partition("+")[0] == mlist.list_name and domain in domains:
+        ours = local == mlist.list_name or local.startswith(f"{mlist.list_name}+")
+        if ours and domain in domains:
             return True
     return False
 

@@ -10,7 +10,7 @@ from typing import Any
 import zope.event
 from mailman.core.constants import system_preferences
 from mailman.interfaces.listmanager import ListDeletingEvent
-from mailman.interfaces.member import DeliveryMode, MemberRole
+from mailman.interfaces.member import DeliveryMode, MemberRole, UnsubscriptionEvent
 from mailman.model.digests import OneLastDigest
 from mailman.model.member import Member
 from mailman.model.preferences import Preferences
@@ -23,7 +23,7 @@ REGULAR = DeliveryMode.regular
 def install() -> None:
     """Watch the preferences in this process and those it forks."""
     event.listen(Preferences.delivery_mode, "set", _before_change)
-    zope.event.subscribers.append(_forget_list)
+    zope.event.subscribers.append(_forget)
 
 
 def _before_change(preferences: Preferences, new: Any, _old: Any, _initiator: object) -> None:
@@ -69,7 +69,9 @@ def _note(store: Session, member: Member, last: DeliveryMode | None) -> None:
         mlist.send_one_last_digest_to(address, last)
 
 
-def _forget_list(happened: object) -> None:
-    """The database would not let a list go to which such notes refer."""
-    if isinstance(happened, ListDeletingEvent):
+def _forget(happened: object) -> None:
+    """Who leaves gets nothing more; and the database keeps a list to which such notes refer."""
+    if isinstance(happened, UnsubscriptionEvent) and happened.member.role is MemberRole.member:
+        _note(object_session(happened.member), happened.member, last=None)
+    elif isinstance(happened, ListDeletingEvent):
         happened.mailing_list.last_digest_recipients  # noqa: B018 - to read them removes them

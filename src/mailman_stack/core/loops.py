@@ -8,10 +8,14 @@ Mailman 2.1 has it, grows with each list.
 from typing import Any
 
 from mailman.email.message import Message
+from mailman.handlers import dmarc
 from mailman.interfaces.mailinglist import IMailingList
 from mailman.runners import pipeline
 
 HEADER = "X-BeenThere"
+
+# A list may put a post into a message of its own: with the headers of the post that begin so.
+dmarc.KEEPERS = (*dmarc.KEEPERS, HEADER)
 
 
 def has_been_there(message: Message, mlist: IMailingList) -> bool:

@@ -29,7 +29,7 @@ from mailman.interfaces.domain import DomainDeletedEvent, IDomainManager
 from mailman.utilities.modules import call_name, find_name
 from zope.component import getUtility
 
-from mailman_stack.core import destinations, digests
+from mailman_stack.core import archivers
 
 RUNNERS = Path("/run/mailman/runners")
 """A file for each runner, holding its process id: what the healthcheck compares with reality."""
@@ -118,10 +118,9 @@ def run(pages: Mapping[str, str]) -> None:
     initialize_2()
     initialize_3()
     add_domains(pages)
+    archivers.complete()
     write_maps()
     zope.event.subscribers.append(follow_domains)
-    destinations.install()
-    digests.install()
     load_runners()
     RUNNERS.mkdir()
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's, six lines a connection

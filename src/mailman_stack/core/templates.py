@@ -2,24 +2,22 @@
 
 import difflib
 import logging
+import time
 from pathlib import Path
 
 from mailman.config import config
 from mailman.interfaces.cache import ICacheManager
 from mailman.interfaces.languages import ILanguageManager
-from mailman.interfaces.plugin import IPlugin
-from mailman.interfaces.template import ALL_TEMPLATES, ALT_TEMPLATE_NAMES, ITemplateManager
+from mailman.interfaces.template import ALL_TEMPLATES, ALT_TEMPLATE_NAMES
 from mailman.model.template import TemplateManager
-from mailman.utilities.string import expand
-from zope.component import getUtility, provideUtility
-from zope.interface import implementer
+from zope.component import getUtility
 
 from mailman_stack import templates
-from mailman_stack.core import archivers
 
 log = logging.getLogger("mailman.error")
 
 COPIES = Path("/etc/mailman3/templates")
+PASSED_OVER_SECONDS = 60
 NAMES = {*ALL_TEMPLATES.values(), *ALT_TEMPLATE_NAMES.values()}
 
 
@@ -73,16 +71,23 @@ def _check(path: Path) -> None:
 class Templates(TemplateManager):
     """Texts behind URIs, as Postorius sets them."""
 
+    def __init__(self) -> None:
+        self._passed_over: dict[tuple[str, str | None], float] = {}
+
     def get(self, name: str, context: str | None, **substitutions: str) -> str | None:
         """As upstream's, but a text that cannot be had is passed over for the next best one.
 
         Upstream does so when a server answers with an error. When there is no answer, or when a
-        file is missing or is not in UTF-8, its exception puts the mail aside.
+        file is missing or is not in UTF-8, its exception puts the mail aside. A server that hangs
+        holds up a runner for seconds: so nobody asks it again at once.
         """
+        if time.monotonic() < self._passed_over.get((name, context), 0):
+            return None
         try:
             text: str | None = super().get(name, context, **substitutions)
         except (OSError, ValueError) as error:
             log.warning("%s of %s is passed over: %s", name, context or "the site", error)
+            self._passed_over[name, context] = time.monotonic() + PASSED_OVER_SECONDS
             return None
         return text
 
@@ -94,21 +99,10 @@ class Templates(TemplateManager):
         username: str | None = None,
         password: str = "",
     ) -> None:
-        """As upstream's, but nothing of a template that has been removed is remembered."""
-        getUtility(ICacheManager).evict(expand(uri, None))
+        """As upstream's, but nothing that was fetched before is remembered.
+
+        Upstream forgets what it fetched from this URI, but not where placeholders were filled in.
+        """
+        self._passed_over.clear()
+        getUtility(ICacheManager).clear()
         super().set(name, context, uri, username, password)
-
-
-@implementer(IPlugin)
-class Plugin:
-    """Mailman's way to be extended before it begins, in the master as in each command."""
-
-    resource = None
-
-    def pre_hook(self) -> None:
-        """Before anything asks for a text."""
-        provideUtility(Templates(), ITemplateManager)
-
-    def post_hook(self) -> None:
-        """When Mailman is complete."""
-        archivers.install()

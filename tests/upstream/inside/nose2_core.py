@@ -12,7 +12,6 @@ import mailman
 import nose2
 from mailman.utilities.modules import find_name
 
-from mailman_stack.core import digests
 from mailman_stack.render import TEMPLATES, environment
 from mailman_stack.settings import load
 
@@ -53,7 +52,6 @@ def plug_in() -> None:
     for section in ours.values():
         if "class" in section:
             replace_upstreams(section["class"])
-    digests.install()
 
 
 if __name__ == "__main__":
