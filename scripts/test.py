@@ -67,7 +67,7 @@ def side_by_side(part: str) -> list[str]:
     if part == "integration":  # each file has containers of its own
         return ["--numprocesses=4", "--dist=loadfile"]
     if part in ONE_STACK:  # in their order: those that need the stack for themselves come last
-        return ["--numprocesses=6", "--maxschedchunk=1"]
+        return ["--numprocesses=8", "--maxschedchunk=1"]
     if part == "upstream":  # each suite is busy on its own
         return ["--numprocesses=2", "--maxschedchunk=1"]
     return []

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Callable, Generator, Iterator
 
 import pytest
@@ -26,8 +27,17 @@ LOCKS = RUN / "stack-users"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need the stack for themselves come last."""
-    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+    """Mix the tests of the stack: those that wait, for mail, run beside those that work, in a browser.
+
+    The order is the same each time. Those that need the stack for themselves come last.
+    """
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        shares = "stack" in getattr(item, "fixturenames", ())
+        mixed = zlib.crc32(item.nodeid.encode()) if shares else 0
+        return item.get_closest_marker("alone") is not None, mixed
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

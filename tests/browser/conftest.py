@@ -32,7 +32,7 @@ type Chromium = Callable[[], Browser]
 
 @pytest.fixture(scope="session")
 def browser(stack: Stack) -> Iterator[Chromium]:
-    """Debian's Chromium without its windows; another one when the web container has another address."""
+    """Debian's Chromium, headless; another one when the web container has another address."""
     # As https and localhost are: else Chromium complains of Django's headers.
     secure = ",".join(f"http://{site}" for site in SITES)
     with sync_playwright() as playwright:

@@ -16,8 +16,3 @@ def test_first_page_lists_the_lists(page: Page, mailing_list: MailingList) -> No
 def test_wrong_password_is_refused(page: Page) -> None:
     fill_in_login(page, "admin", "not the password")
     expect(page.get_by_text("not correct")).to_be_visible()
-
-
-def test_archive_index_opens(page: Page) -> None:
-    page.goto("/archives/")
-    expect(page.get_by_role("heading", name="Available lists")).to_be_visible()

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.accounts import Account
 from tests.browser.archive import archive_of, permalink_of, post, thread_of, write
 from tests.browser.conftest import Chromium, visitor
+from tests.support import wait
 from tests.support.evidence import EVIDENCE
 from tests.support.lists import DOMAIN, subscribe
 from tests.support.stack import Stack
@@ -145,8 +146,9 @@ def test_every_page_that_links_lead_to_is_complete(
     assert len(walk.seen) >= at_least, sorted(walk.seen)
 
 
-def main_pages(mailing_list: MailingList, mail: EmailMessage) -> dict[str, str]:
+def main_pages(stack: Stack, mailing_list: MailingList, mail: EmailMessage) -> dict[str, str]:
     """The pages that people see most, by a name for the picture."""
+    author = stack.rest.get_user(mail["From"]).user_id
     return {
         "lists": "/mailman3/lists/",
         "list": f"/mailman3/lists/{mailing_list.list_id}/",
@@ -160,18 +162,26 @@ def main_pages(mailing_list: MailingList, mail: EmailMessage) -> dict[str, str]:
         "threads": f"{archive_of(mailing_list)}latest",
         "thread": thread_of(mailing_list, mail),
         "message": permalink_of(mailing_list, mail),
+        "posts": f"/archives/users/{int(author):032x}/posts?list={mailing_list.fqdn_listname}",
         "new-thread": f"{archive_of(mailing_list)}message/new",
         "search": f"/archives/search?q=x&mlist={mailing_list.fqdn_listname}",
         "administration": "/admin/",
     }
 
 
+def shows(page: Page, path: str, text: str) -> bool:
+    page.goto(path)
+    return text in page.content()
+
+
 def test_the_main_pages_fit_a_telephone(
-    admin: Page, mailing_list: MailingList, message: EmailMessage
+    stack: Stack, admin: Page, mailing_list: MailingList, message: EmailMessage
 ) -> None:
     EVIDENCE.mkdir(exist_ok=True)
     widths = {}
-    for name, path in main_pages(mailing_list, message).items():
+    pages = main_pages(stack, mailing_list, message)
+    wait.until("the author is known", lambda: shows(admin, pages["posts"], "Long lines"))
+    for name, path in pages.items():
         for device, size in (("desk", DESK), ("telephone", TELEPHONE)):
             admin.set_viewport_size(size)  # type: ignore[arg-type]
             admin.goto(path)

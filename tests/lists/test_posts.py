@@ -102,8 +102,9 @@ def test_a_header_that_cannot_be_decoded_arrives_as_it_is(
     subscribe(mailing_list, anne)
     mailing_list.header_matches.add("Subject", "no such words", "discard")
     headers = f"From: {words} <{anne}>\nTo: {mailing_list.fqdn_listname}\nSubject: {words}\n"
+    headers += f"Message-ID: <{anne}>\n"
     stack.post_raw(f"{headers}\nHello.\n", mailing_list.fqdn_listname, sender=anne)
-    mail = wait.until("it is delivered", lambda: stack.catcher.to(anne))[0]
+    mail = stack.catcher.wait_delivered(f"<{anne}>", anne)[0]
     raw = dict(mail.message.raw_items())
     assert raw["Subject"] == f"{mailing_list.settings['subject_prefix']}{words}"
     assert raw["From"].startswith(words)

@@ -4,7 +4,7 @@ import pytest
 
 from scripts import test
 
-SHARED = ["--numprocesses=6", "--maxschedchunk=1"]
+SHARED = ["--numprocesses=8", "--maxschedchunk=1"]
 
 
 def test_arguments_reach_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
