@@ -24,17 +24,18 @@ SITE_OWNER=owner@example.org
 """
 STACK = Stack(PROJECT, RUN / "stack")
 LOCKS = RUN / "stack-users"
+SHARING = {"e2e", "lists", "browser"}
+"""The folders of the tests that share this stack."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mix the tests of the stack: those that wait, for mail, run beside those that work, in a browser.
+    """Mix the tests that share a stack: some wait, for mail, while others work, in a browser.
 
     The order is the same each time. Those that need the stack for themselves come last.
     """
 
     def place(item: pytest.Item) -> tuple[bool, int]:
-        shares = "stack" in getattr(item, "fixturenames", ())
-        mixed = zlib.crc32(item.nodeid.encode()) if shares else 0
+        mixed = zlib.crc32(item.nodeid.encode()) if item.path.parent.name in SHARING else 0
         return item.get_closest_marker("alone") is not None, mixed
 
     items.sort(key=place)
