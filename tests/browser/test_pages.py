@@ -162,7 +162,7 @@ def main_pages(stack: Stack, mailing_list: MailingList, mail: EmailMessage) -> d
         "threads": f"{archive_of(mailing_list)}latest",
         "thread": thread_of(mailing_list, mail),
         "message": permalink_of(mailing_list, mail),
-        "posts": f"/archives/users/{int(author):032x}/posts?list={mailing_list.fqdn_listname}",
+        "posts": f"/archives/users/{author}/posts?list={mailing_list.fqdn_listname}",
         "new-thread": f"{archive_of(mailing_list)}message/new",
         "search": f"/archives/search?q=x&mlist={mailing_list.fqdn_listname}",
         "administration": "/admin/",
