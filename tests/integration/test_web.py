@@ -423,7 +423,7 @@ def test_qcluster_works(web: Container, qcluster: Container) -> None:
 def test_a_job_is_scheduled_once(web: Container) -> None:
     names = web.django("list(Schedule.objects.values_list('name', flat=True))")
     assert isinstance(names, list)
-    assert len(names) == len(set(names)) == 6
+    assert len(names) == len(set(names)) == 7
 
 
 def test_what_a_killed_cluster_had_begun_is_done_again(web: Container, qcluster: Container) -> None:
