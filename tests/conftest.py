@@ -31,12 +31,14 @@ SHARING = {"e2e", "lists", "browser"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mix the tests that share a stack: some wait, for mail, while others work, in a browser.
 
-    The order is the same each time. Those that need the stack for themselves come last.
+    The order is the same each time. Those that need the stack for themselves come last, and of them
+    those that stop parts of it: what they leave may still be coming back.
     """
 
-    def place(item: pytest.Item) -> tuple[bool, int]:
-        mixed = zlib.crc32(item.nodeid.encode()) if item.path.parent.name in SHARING else 0
-        return item.get_closest_marker("alone") is not None, mixed
+    def place(item: pytest.Item) -> tuple[bool, bool, int]:
+        folder, alone = item.path.parent.name, item.get_closest_marker("alone") is not None
+        mixed = zlib.crc32(item.nodeid.encode()) if folder in SHARING else 0
+        return alone, alone and folder == "e2e", mixed
 
     items.sort(key=place)
 

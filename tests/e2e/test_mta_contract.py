@@ -42,8 +42,8 @@ def test_a_list_is_reached_by_its_domain_and_by_the_alias_domain(
     stack.post(post, f"ant@{host}")
 
     assert len(stack.catcher.wait_delivered(post["Message-ID"], address("anne"))) == 1
+    # The domain stays: pages that list domains fail when one is removed meanwhile.
     ant.delete()
-    domain.delete()
 
 
 @pytest.mark.alone

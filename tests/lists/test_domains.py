@@ -83,9 +83,9 @@ def test_a_list_is_joined_and_used_by_its_alias_domain(
     stack: Stack, unique: str, address: Address
 ) -> None:
     host, alias, anne = f"{unique}.example.com", f"{unique}.example.net", address("anne")
-    domain = stack.rest.create_domain(host, alias_domain=alias)
-    try:
-        ant = domain.create_list("ant")
+    # It stays: pages that list domains fail when one is removed meanwhile.
+    stack.rest.create_domain(host, alias_domain=alias)
+    with new_list(stack, "ant", host) as ant:
         wait.until("the alias is accepted", lambda: rcpt(stack, f"ant@{alias}") == 250)
 
         stack.post(message(anne, f"ant-join@{alias}", "Please"))
@@ -97,8 +97,6 @@ def test_a_list_is_joined_and_used_by_its_alias_domain(
 
         mail = stack.catcher.wait_delivered(post["Message-ID"], anne)[0]
         assert mail.message["List-Post"] == f"<mailto:ant@{host}>"
-    finally:
-        stack.rest.delete_domain(host)
 
 
 # -- Names of lists
