@@ -1,6 +1,7 @@
 """Parts of the stack stop, die and come back: nothing is lost, nothing doubled."""
 
 from collections.abc import Callable
+from email.message import EmailMessage
 
 import pytest
 from mailmanclient import MailingList
@@ -50,6 +51,58 @@ def test_restart_keeps_queue_lists_members_and_archive(
     again = stack.rest.get_list(mailing_list.fqdn_listname)
     assert [member.email for member in again.members] == [anne]
     assert "Before the restart." in (stack.open(link))
+
+
+def test_core_that_is_stopped_at_work_ends_what_it_has_begun(
+    stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    """Upstream shunts what a runner is working on at that moment."""
+    anne = address("anne")
+    subscribe(mailing_list, anne)
+    shunted = queued(stack, "shunt")
+    posts = send_many(stack, anne, mailing_list)
+    stack.compose("restart", "core")
+    for post in posts:
+        assert len(stack.catcher.wait_delivered(post["Message-ID"], anne)) == 1
+    assert queued(stack, "shunt") == shunted
+
+
+def test_what_is_under_way_while_the_database_is_away_waits(
+    stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    """Upstream shunts it, and gives up on its bounce runner, which dies again and again."""
+    anne = address("anne")
+    subscribe(mailing_list, anne)
+    shunted = queued(stack, "shunt")
+    started = stack.inspect("core")["State"]["StartedAt"]
+    noted = stack.logs("core").count("is tried again")
+    runners = "cat /run/mailman/runners/*"
+    before = stack.exec("core", "sh", "-c", runners)
+    posts = send_many(stack, anne, mailing_list)
+    stack.compose("stop", "database")
+    wait.until(
+        "a runner misses the database", lambda: stack.logs("core").count("is tried again") > noted
+    )
+    stack.compose("start", "database")
+    for post in posts:
+        stack.catcher.wait_delivered(post["Message-ID"], anne)
+    assert queued(stack, "shunt") == shunted
+    assert stack.inspect("core")["State"]["StartedAt"] == started
+    assert stack.exec("core", "sh", "-c", runners) == before
+
+
+def send_many(stack: Stack, sender: str, mailing_list: MailingList) -> list[EmailMessage]:
+    """Posts that keep core at work for some seconds."""
+    posts = [message(sender, mailing_list.fqdn_listname, f"Number {n}") for n in range(30)]
+    with stack.smtp() as smtp:
+        for post in posts:
+            smtp.send_message(post)
+    return posts
+
+
+def queued(stack: Stack, name: str) -> list[str]:
+    """What is in one of core's queues."""
+    return sorted(stack.exec("core", "ls", f"/var/lib/mailman/queue/{name}").split())
 
 
 def test_a_killed_runner_is_started_anew(

@@ -202,3 +202,12 @@ def test_whatever_goes_wrong_in_lmtp_is_no_reason_to_bounce() -> None:
         output = trouble.output()
     assert '451 b"4.3.0 trouble of Mailman\'s own; try again later"' in output
     assert "500" not in output
+
+
+def test_lmtp_that_ends_lets_each_client_end_its_message() -> None:
+    """Exim takes a message for delivered if it has the replies to RCPT and none to DATA."""
+    options = ("--network=none", f"--volume={DRIVERS}:/drivers:ro")
+    with container("core", "python", "/drivers/finish.py", options=options) as finish:
+        assert finish.exit_code() == 0, finish.output()
+        lines = finish.output().splitlines()
+    assert lines == ["idle: True", "new: refused", "busy: 250 b'taken'", "busy: True"]

@@ -5,10 +5,12 @@ It answers as RFC 2033 wants it, which upstream's does not always: once for each
 only where there is no such list. A list is looked up by name, not in a list of all.
 """
 
+import asyncio
 import logging
 import re
 import smtplib
 import time
+from asyncio import BaseTransport
 from contextlib import suppress
 from datetime import datetime
 from email import message_from_bytes
@@ -36,6 +38,9 @@ from mailman_stack.core.once import Inbox, identity
 log = logging.getLogger("mailman.runner")
 
 HOUR = 3600
+
+FINISH_SECONDS = 20
+"""Less than the container has to stop (compose.yaml)."""
 
 KNOWN = "250 2.1.5 there is such a list"
 TAKEN = "250 2.0.0 queued"
@@ -156,13 +161,54 @@ class Server(LMTP):
 
     line_length_limit = DATA_SIZE_DEFAULT
 
+    def __init__(self, conversations: set["Server"], *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._conversations = conversations
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        self._conversations.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        self._conversations.discard(self)
+        super().connection_lost(error)
+
+    @property
+    def is_at_a_message(self) -> bool:
+        """Whether it is between MAIL and the last reply to the message."""
+        return self.envelope is not None and self.envelope.mail_from is not None
+
 
 class Controller(lmtp.LMTPController):
     """Upstream's, with this server."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._conversations: set[Server] = set()
+        super().__init__(*arguments, **options)
+
     def factory(self) -> Server:
         """See `aiosmtpd.controller.BaseController`."""
-        return Server(self.handler, ident="GNU Mailman")
+        return Server(self._conversations, self.handler, ident="GNU Mailman")
+
+    def finish(self) -> None:
+        """Take no more conversations, and end each where a message ends.
+
+        Who is cut off in the middle of one hands it in again; but Exim 4.98, if it has the replies
+        to RCPT and none to DATA, takes it for delivered (smtp.c, "peer close after all rcpt").
+
+        :raises TimeoutError: when a client takes too long for its message.
+        """
+        asyncio.run_coroutine_threadsafe(self._finish(), self.loop).result(FINISH_SECONDS)
+
+    async def _finish(self) -> None:
+        self.server.close()
+        while self._conversations:
+            for conversation in list(self._conversations):
+                if not conversation.is_at_a_message:
+                    conversation.transport.close()
+            await asyncio.sleep(0.05)
 
 
 def ask_for_waiting_mail() -> None:
@@ -197,10 +243,8 @@ class LMTPRunner(lmtp.LMTPRunner):
             self.lmtp.start()
             if as_boolean(external_configuration(config.mta.configuration)["stack"]["etrn"]):
                 ask_for_waiting_mail()
-            cleaned = 0.0
-            while not self._stop:
-                if time.monotonic() - cleaned > HOUR:
-                    self._inbox.forget_old()
-                    cleaned = time.monotonic()
-                self._snooze(0)
-            self.lmtp.stop()
+            while True:  # until the signal to stop raises
+                self._inbox.forget_old()
+                time.sleep(HOUR)
+        with suppress(TimeoutError):
+            self.lmtp.finish()

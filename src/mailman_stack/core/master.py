@@ -20,7 +20,6 @@ import setproctitle
 import zope.event
 from lazr.config import as_boolean
 from mailman.bin import master
-from mailman.bin.runner import make_runner
 from mailman.config import config
 from mailman.config.config import external_configuration
 from mailman.core.initialize import initialize_2, initialize_3
@@ -29,7 +28,7 @@ from mailman.interfaces.domain import DomainDeletedEvent, IDomainManager
 from mailman.utilities.modules import call_name, find_name
 from zope.component import getUtility
 
-from mailman_stack.core import archivers
+from mailman_stack.core import archivers, runner
 
 RUNNERS = Path("/run/mailman/runners")
 """A file for each runner, holding its process id: what the healthcheck compares with reality."""
@@ -37,7 +36,7 @@ RUNNERS = Path("/run/mailman/runners")
 HANDLED = (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
-class Loop(master.Loop):
+class Watch(master.Loop):
     """Upstream's control loop; only how a runner is started differs."""
 
     def _start_runner(self, spec: str) -> int:
@@ -57,12 +56,12 @@ def become_runner(spec: str) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         random.seed()
         config.db.engine.dispose(close=False)  # the connections are the master's
-        name, slice_number, count = spec.split(":")
+        name, slice_number, _count = spec.split(":")
         setproctitle.setproctitle(f"mailman: runner {name}:{slice_number}")
-        runner = make_runner(name, int(slice_number), int(count))
-        runner.set_signals()
-        runner.run()
-        status = runner.status
+        process = runner.make(name, int(slice_number))
+        process.set_signals()
+        process.run()
+        status = process.status
     except SystemExit as leaving:
         status = leaving.code
     except BaseException:  # noqa: BLE001 - whatever it was, this process must not return
@@ -131,12 +130,12 @@ def run(pages: Mapping[str, str]) -> None:
     lock = master.acquire_lock(force=True)
     Path(config.PID_FILE).write_text(f"{os.getpid()}\n")
     setproctitle.setproctitle("mailman: master")
-    loop = Loop(lock, restartable=True, config_file=config.filename)
-    loop.install_signal_handlers()
+    watch = Watch(lock, restartable=True, config_file=config.filename)
+    watch.install_signal_handlers()
     try:
-        loop.start_runners()
-        loop.loop()
+        watch.start_runners()
+        watch.loop()
     finally:
-        loop.cleanup()
+        watch.cleanup()
         Path(config.PID_FILE).unlink()
         lock.unlock()
