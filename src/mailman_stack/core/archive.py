@@ -1,23 +1,164 @@
-"""The archive runner: ``[runner.archive] class:`` of mailman.cfg."""
+"""HyperKitty as core's archiver: ``[archiver.hyperkitty] class:``, ``[runner.archive] class:``.
 
+Upstream's asks HyperKitty for two URLs with every post, waits for an answer as long as it takes, and
+keeps what was not taken until the next post comes, before which it tries all of it again. Here the
+URLs of a list are asked for once in a while, and what waits is tried again by itself, in its order.
+"""
+
+import logging
 import time
+from base64 import b32encode
+from email.errors import MessageError
+from email.utils import unquote
+from hashlib import sha1
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urljoin
 
+import mailman_hyperkitty
 from mailman.config import config
+from mailman.email.message import Message
+from mailman.interfaces.mailinglist import IMailingList
 from mailman.runners import archive
+from requests import HTTPError, RequestException, Session
 
-RETRY_SECONDS = 60
+log = logging.getLogger("mailman.archiver")
+
+URL_SECONDS = 60
+"""How long a list's URL is believed: its domain may move to another host name."""
+
+REFUSED_SECONDS = 60
+"""Until a message that HyperKitty answered with an error is tried again."""
+
+ASK_SECONDS = 10
+ARCHIVE_SECONDS = 330
+"""How long an answer may take; uWSGI ends a request after 300 s."""
+
+AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+
+
+class Archiver(mailman_hyperkitty.Archiver):
+    """Upstream's, with its spool in ``archives/hyperkitty/spool``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._session = Session()
+        self._urls: dict[str, tuple[float, str]] = {}
+        self._refused: dict[str, float] = {}
+        self._away = False
+
+    def list_url(self, mlist: IMailingList) -> str:
+        """See `IArchiver`; the last that is known while HyperKitty is away."""
+        name = mlist.fqdn_listname
+        asked, url = self._urls.get(name, (0.0, ""))
+        if not url or time.monotonic() - asked > URL_SECONDS:
+            url = self._ask(name) or url
+            self._urls[name] = (time.monotonic(), url)
+        return url
+
+    def permalink(self, mlist: IMailingList, msg: Message) -> str:
+        """See `IArchiver`; below the list's, as in ``hyperkitty.urls``."""
+        message_id = unquote(msg["Message-Id"].strip().strip("<>")).encode()
+        url = self.list_url(mlist)
+        return url and f"{url}message/{b32encode(sha1(message_id).digest()).decode()}/"
+
+    def archive_message(self, mlist: IMailingList, msg: Message) -> None:
+        """See `IArchiver`; behind what waits already."""
+        if not self._switchboard.files:
+            try:
+                self._send(mlist, msg)
+            except RequestException as error:
+                self._note(error)
+            else:
+                return
+        self._switchboard.enqueue(msg, mlist=mlist)
+
+    def recover(self) -> None:
+        """Take back into the spool what was under way when core died."""
+        self._switchboard.recover_backup_files()
+
+    def process_queue(self) -> None:
+        """Archive what waits."""
+        for name in self._switchboard.files:
+            if time.monotonic() - self._refused.get(name, -REFUSED_SECONDS) < REFUSED_SECONDS:
+                continue
+            try:
+                msg, data = self._switchboard.dequeue(name)
+            except Exception:
+                log.exception("Preserved in queue/bad, since it cannot be read: %s", name)
+                self._switchboard.finish(name, preserve=True)
+                continue
+            try:
+                self._send(data["mlist"], msg)
+            except RequestException as error:
+                self._put_back(name)
+                self._note(error)
+                if self._away:
+                    return
+                self._refused[name] = time.monotonic()
+            else:
+                self._switchboard.finish(name)
+                self._refused.pop(name, None)
+
+    def _ask(self, name: str) -> str:
+        try:
+            answer = self._session.get(
+                urljoin(self.base_url, "api/mailman/urls"),
+                params={"mlist": name}, headers=self.headers, timeout=ASK_SECONDS,
+            )  # fmt: skip
+            answer.raise_for_status()
+            return str(answer.json()["url"])
+        except (RequestException, ValueError) as error:
+            log.error("HyperKitty gives no URL for %s: %s", name, error)
+            return ""
+
+    def _send(self, mlist: IMailingList, msg: Message) -> None:
+        """Have a message archived.
+
+        :raises HTTPError: when HyperKitty answers with an error, perhaps because of the message.
+        :raises RequestException: when it does not answer.
+        """
+        try:
+            content = msg.as_bytes()
+        except (MessageError, KeyError, UnicodeEncodeError) as error:
+            log.error("%s is never archived: %s", msg["Message-Id"], error)
+            return
+        answer = self._session.post(
+            urljoin(self.base_url, "api/mailman/archive"),
+            data={"mlist": mlist.fqdn_listname}, files={"message": ("message.txt", content)},
+            headers=self.headers, timeout=ARCHIVE_SECONDS,
+        )  # fmt: skip
+        if answer.status_code in AWAY:
+            raise RequestException(f"HyperKitty is away: {answer.status_code}")
+        answer.raise_for_status()
+        self._away = False
+        log.info(
+            "HyperKitty archived message %s to %s", msg["Message-Id"].strip(), answer.json()["url"]
+        )
+
+    def _note(self, error: RequestException) -> None:
+        """Log a trouble, but one that lasts only once."""
+        away = not isinstance(error, HTTPError)
+        if not (away and self._away):
+            log.error("HyperKitty did not archive a message, which waits: %s", error)
+        self._away = away
+
+    def _put_back(self, name: str) -> None:
+        path = Path(self._switchboard.queue_directory, f"{name}.bak")
+        path.rename(path.with_suffix(".pck"))
 
 
 class ArchiveRunner(archive.ArchiveRunner):
-    """Also retries what HyperKitty did not take, which upstream does at the next post only."""
+    """Also archives, every ``sleep_time``, what HyperKitty has not taken."""
 
-    _retried = 0.0
+    def __init__(self, name: str, slice: int | None = None) -> None:  # noqa: A002 - upstream's
+        super().__init__(name, slice)
+        for archiver in self._archivers():
+            archiver.recover()
 
     def _do_periodic(self) -> None:
-        super()._do_periodic()
-        if time.monotonic() - self._retried < RETRY_SECONDS:
-            return
-        self._retried = time.monotonic()
-        for archiver in config.archivers:
-            if archiver.is_enabled and hasattr(archiver, "process_queue"):
-                archiver.process_queue()
+        for archiver in self._archivers():
+            archiver.process_queue()
+
+    def _archivers(self) -> list[Archiver]:
+        return [archiver for archiver in config.archivers if isinstance(archiver, Archiver)]

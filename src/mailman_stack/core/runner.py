@@ -29,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 log = logging.getLogger("mailman.error")
 
 POLL_SECONDS = 60.0
-"""Between looks at a queue that nothing asks for, each with the runner's periodic work."""
+"""In place of upstream's one second, between looks at a queue into which nothing seems to come."""
 
 AGAIN_SECONDS = 1.0
 """Until what could not be done is tried again, since the database or the MTA was away."""
@@ -112,7 +112,7 @@ class Waiting(Runner):
         super().__init__(name, slice)
         # What is to be tried again later is not looked at when it comes.
         self._later = isinstance(self, RetryRunner)
-        self._seconds = self.sleep_float if self._later else max(self.sleep_float, POLL_SECONDS)
+        self._seconds = self.sleep_float if self.sleep_float > 1 else POLL_SECONDS
         self._sleep = Sleep(None if self._later else self.queue_directory, self.sleep_float)
         self._tries: dict[str, int] = {}
         self._kept = False
