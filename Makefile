@@ -36,7 +36,7 @@ sieve:  ## Print the Sieve rule for a mailbox that fetchmail reads
 	@docker compose run --rm --no-deps --no-TTY web python -m mailman_stack.show sieve
 
 ##@ Development
-.PHONY: test lint unit integration e2e lists browser host uberspace upstream-tests settings lock help
+.PHONY: test lint unit integration e2e lists browser host uberspace upstream-tests bench settings lock help
 
 test:  ## Run every check below
 	@$(PYTHON) -m scripts.test
@@ -54,6 +54,9 @@ lint unit integration e2e lists browser host uberspace:
 
 upstream-tests:  ## Run the tests of Mailman's own parts in our images, on our database
 	@$(PYTHON) -m scripts.test upstream
+
+bench:  ## Measure this stack beside upstream's defaults and Debian's packages (QUICK=1: in ten minutes)
+	@$(PYTHON) -m scripts.bench
 
 settings:  ## Write .env.example and docs/settings.md anew from the declared settings
 	@$(PYTHON) -m scripts.toolbox env PYTHONPATH=src python -m mailman_stack.reference

@@ -211,3 +211,20 @@ def test_lmtp_that_ends_lets_each_client_end_its_message() -> None:
         assert finish.exit_code() == 0, finish.output()
         lines = finish.output().splitlines()
     assert lines == ["idle: True", "new: refused", "busy: 250 b'taken'", "busy: True"]
+
+
+@pytest.mark.parametrize("type_", ["lmdb", "hash"])
+def test_maps_to_which_a_list_was_added_are_as_if_written_anew(type_: str) -> None:
+    database = "[database]\nclass: mailman.database.sqlite.SQLiteDatabase\nurl: sqlite:////tmp/mailman.db\n"
+    options = ("--network=none", f"--volume={DRIVERS}:/drivers:ro")
+    with container(
+        "core", "python", "/drivers/maps.py", options=options,
+        settings={"POSTFIX_TABLE_TYPE": type_}, local={"mailman.cfg": database},
+    ) as maps:  # fmt: skip
+        assert maps.exit_code() == 0, maps.output()
+        outcome = json.loads(maps.output().splitlines()[-1])
+    for step, (added, anew) in outcome.items():
+        assert added == anew, step
+        assert all(text == index for text, index in added.values()), step
+    first, *_others, last = (anew["postfix_lmtp"][0] for _added, anew in outcome.values())
+    assert [len(first), len(last)] == [9, 4 * 9]

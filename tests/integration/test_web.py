@@ -8,21 +8,25 @@ import subprocess
 import tarfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from email.message import Message
+from email.message import EmailMessage, Message
 from typing import NamedTuple
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support import wait
+from tests.support import ROOT, wait
+from tests.support.mail import message
 
 IMAGE = "mailman-stack/web"
 DATABASE = "mysql:9.7"
 QCLUSTER = "/usr/local/lib/qcluster"
 EX_CONFIG = 78
+DRIVERS = ROOT / "tests" / "integration" / "drivers"
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SITE = {
     "MAIL_DOMAINS": "lists.example.com,lists.example.org=www.example.org",
     "SERVE_FROM_DOMAIN": "www.example.com",
@@ -57,7 +61,6 @@ for line in sys.stdin:
 """
 MISSING_STATIC_FILES = """
 import re
-from pathlib import Path
 import django
 django.setup()
 from django.apps import apps
@@ -117,8 +120,12 @@ class Container:
         """Evaluate one expression in Django's shell."""
         code = (
             "import json; from django.contrib.auth.models import User; "
-            "from django.contrib.sites.models import Site; from django_q.models import *; "
+            "from django.contrib.sites.models import Site; from django.core.cache import cache; "
+            "from django.test import Client; from django.utils import timezone; "
+            "from django_q.models import *; from django_q.tasks import async_task; "
+            "from hyperkitty.models import *; "
             "from allauth.account.models import EmailAddress; "
+            "from mailman_stack.web.queue import Broker; "
             f"from django_mailman3.models import MailDomain; print(json.dumps({expression}))"
         )
         return json.loads(self.run("django-admin", "shell", "--verbosity=0", "--command", code))
@@ -131,9 +138,22 @@ class Container:
         docker(stop, self.name)
         docker("start", self.name)
 
+    def address(self) -> str:
+        return self.inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
+
+    def archive(self, mlist: str, *mails: EmailMessage) -> None:
+        """Hand in messages as core does."""
+        for mail in mails:
+            requests.post(
+                f"http://{self.address()}:8000/archives/api/mailman/archive",
+                data={"mlist": mlist},
+                files={"message": ("message.txt", mail.as_bytes())},
+                headers={"Host": "web:8000", "Authorization": "Token archive"},
+                timeout=60,
+            ).raise_for_status()
+
     def get(self, path: str, host: str = "www.example.com", **headers: str) -> "Answer":
-        address = self.inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
-        connection = http.client.HTTPConnection(address, 8000, timeout=30)
+        connection = http.client.HTTPConnection(self.address(), 8000, timeout=30)
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         with closing(connection):
             connection.request("GET", path, headers={"Host": host, **names})
@@ -466,3 +486,302 @@ def test_a_first_start_that_was_killed_is_begun_again(apart: Lab) -> None:
     wait.until("half is there", lambda: database.succeeds("sh", "-c", query), every=0.02)
     web.start_again(stop="kill")
     wait.until("web is healthy", lambda: web.succeeds("healthcheck"), seconds=60)
+
+
+# -- What is archived
+
+
+@pytest.fixture
+def mlist(web: Container, unique: str) -> str:
+    """A list that everybody may read."""
+    name = f"{unique}@lists.example.com"
+    web.django(f"MailingList.objects.create(name='{name}', archive_policy=2).pk")
+    return name
+
+
+def reply(mail: EmailMessage, sender: str, text: str = "I agree.\n") -> EmailMessage:
+    answer = message(sender, mail["To"], f"Re: {mail['Subject']}", text)
+    answer["In-Reply-To"] = mail["Message-ID"]
+    return answer
+
+
+def thread_of(web: Container, mlist: str) -> str:
+    """The path of the list's only thread."""
+    thread = web.django(f"Thread.objects.get(mailinglist__name='{mlist}').thread_id")
+    return f"/archives/list/{mlist}/thread/{thread}/"
+
+
+@contextmanager
+def paused(container: Container) -> Iterator[None]:
+    docker("pause", container.name)
+    try:
+        yield
+    finally:
+        docker("unpause", container.name)
+
+
+def test_a_thread_is_right_without_any_task(
+    web: Container, qcluster: Container, mlist: str
+) -> None:
+    first = message("anne@example.org", mlist, "Ants")
+    second = reply(first, "bart@example.org", "The second.\n")
+    third = reply(first, "anne@example.org", "The third.\n")
+    below = reply(second, "cris@example.org", "Below the second.\n")
+    with paused(qcluster):
+        web.archive(mlist, first, second, third)
+        web.get(thread_of(web, mlist))
+        web.archive(mlist, below)
+        robot = web.get(thread_of(web, mlist), User_Agent="Googlebot/2.1").body.decode()
+    assert robot.index("The second.") < robot.index("Below the") < robot.index("The third.")
+    assert "3 comments" in robot
+    assert "3 participants" in robot
+
+
+def test_an_answer_that_comes_first_joins_its_thread(
+    web: Container, qcluster: Container, mlist: str
+) -> None:
+    first = message("anne@example.org", mlist, "Ants")
+    answer = reply(first, "bart@example.org")
+    with paused(qcluster):
+        web.archive(mlist, answer, first)
+        page = web.get(thread_of(web, mlist)).body.decode()
+    assert "1 comments" in page
+    assert "2 participants" in page
+
+
+def test_what_follows_from_several_messages_is_done_once(
+    web: Container, qcluster: Container, mlist: str
+) -> None:
+    with paused(qcluster):
+        mails = [message("anne@example.org", mlist, f"Ants {number}") for number in range(3)]
+        web.archive(mlist, *mails)
+        queued = "OrmQ.objects.filter(lock__gt=timezone.now()).count()"
+        tasks = "sorted(task['name'] for task, *_ in Broker().take(100))"
+        rows_and_tasks = web.django(f"[{queued}, {tasks}]")
+        web.django("OrmQ.objects.all().delete() and None")
+    names = [
+        "rebuild_mailinglist_cache_for_month",
+        "rebuild_mailinglist_cache_recent",
+        "sender_mailman_id",
+        "update_from_mailman",
+    ]
+    assert rows_and_tasks == [3 * len(names), names]
+
+
+def test_what_fails_after_a_message_is_queued(web: Container, qcluster: Container) -> None:
+    code = (
+        "import django; django.setup(); from hyperkitty import tasks; "
+        "from mailman_stack.web.archiving import follow; "
+        "follow([{'name': 'fails', 'func': tasks._compute_thread_positions, 'args': (0,)}])"
+    )
+    with paused(qcluster):
+        web.run("python", "-c", code)
+        assert web.django("[row.name() for row in OrmQ.objects.all()]") == ["fails"]
+        web.django("OrmQ.objects.all().delete() and None")
+
+
+@pytest.fixture(scope="module")
+def arranged(make_lab: Callable[[], Lab]) -> Iterator[Callable[[object], dict[str, object]]]:
+    """Hands a thread to the driver ``positions`` and returns its answer."""
+    lab = make_lab()
+    options = environment(f"{name}={value}" for name, value in SITE.items())
+    command = ("python", "-c", (DRIVERS / "positions.py").read_text())
+    container = lab.create("positions", "--interactive", *options, image=IMAGE, command=command)
+    with subprocess.Popen(
+        ["docker", "start", "--attach", "--interactive", container.name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        stdin, stdout = process.stdin, process.stdout
+
+        def ask(thread: object) -> dict[str, object]:
+            stdin.write(json.dumps(thread).encode() + b"\n")
+            stdin.flush()
+            answer: dict[str, object] = json.loads(stdout.readline())
+            return answer
+
+        yield ask
+        stdin.close()
+
+
+@st.composite
+def threads(draw: st.DrawFn) -> dict[str, object]:
+    """Any message may answer any, itself and one that is elsewhere included."""
+    messages = draw(st.permutations(range(draw(st.integers(1, 12)))))
+    parent = st.none() | st.integers(0, len(messages))
+    return {
+        "parents": [[message, draw(parent)] for message in messages],
+        "start": draw(st.sampled_from(messages)),
+    }
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(thread=threads())
+def test_messages_stand_where_hyperkitty_puts_them(
+    arranged: Callable[[object], dict[str, object]], thread: dict[str, object]
+) -> None:
+    answer = arranged(thread)
+    assert answer["ours"] == answer["upstream"]
+
+
+# -- Pages that are kept for strangers
+
+
+def settled(web: Container) -> None:
+    """Wait until the tasks that follow from messages have run."""
+    soon = "OrmQ.objects.filter(lock__lt=timezone.now() + timezone.timedelta(minutes=1)).count()"
+    wait.until("nothing is queued", lambda: web.django(soon) == 0, every=1)
+
+
+def rename_unseen(web: Container, mlist: str) -> None:
+    """Change what all pages of a list show, in a way that no signal tells of."""
+    web.django(f"MailingList.objects.filter(name='{mlist}').update(display_name='Renamed')")
+
+
+def session_of_administrator(web: Container) -> str:
+    user = "User.objects.get(is_superuser=True)"
+    key = f"[c := Client(), c.force_login({user}), c.cookies['sessionid'].value][2]"
+    return f"sessionid={web.django(key)}"
+
+
+@pytest.fixture
+def page(web: Container, mlist: str) -> str:
+    """The path of a page that the next stranger's will be kept of."""
+    web.archive(mlist, message("anne@example.org", mlist, "Ants"))
+    settled(web)
+    return f"/archives/list/{mlist}/latest"
+
+
+def test_a_page_is_kept_until_a_message_comes(web: Container, mlist: str, page: str) -> None:
+    before = web.get(page).body
+    rename_unseen(web, mlist)
+    assert web.get(page).body == before
+    web.archive(mlist, message("anne@example.org", mlist, "Bees"))
+    after = web.get(page).body.decode()
+    assert "Renamed" in after
+    assert "Bees" in after
+
+
+def test_the_overview_of_lists_is_kept_until_a_message_comes(
+    web: Container, mlist: str, page: str
+) -> None:
+    before = web.get("/archives/").body
+    rename_unseen(web, mlist)
+    assert web.get("/archives/").body == before
+    web.archive(mlist, message("anne@example.org", mlist, "Bees"))
+    assert "Renamed" in web.get("/archives/").body.decode()
+    assert page
+
+
+def test_a_page_is_not_kept_of_what_is_deleted(web: Container, mlist: str, page: str) -> None:
+    assert "Ants" in web.get(page).body.decode()
+    web.django(f"[mail.delete() for mail in Email.objects.filter(mailinglist__name='{mlist}')][1:]")
+    assert "Ants" not in web.get(page).body.decode()
+
+
+def test_a_list_that_becomes_private_has_no_page_for_strangers(
+    web: Container, mlist: str, page: str
+) -> None:
+    assert web.get(page).status == http.HTTPStatus.OK
+    web.django(
+        "[(setattr(mlist, 'archive_policy', 1), mlist.save())"
+        f" for mlist in MailingList.objects.filter(name='{mlist}')] and None"
+    )
+    assert web.get(page).status == http.HTTPStatus.FORBIDDEN
+    assert web.get(page, Cookie=session_of_administrator(web)).status == http.HTTPStatus.OK
+    assert web.get(page).status == http.HTTPStatus.FORBIDDEN
+    assert mlist not in web.get("/archives/").body.decode()
+
+
+@pytest.mark.parametrize("cookie", ["", "unknown=1", "django_language=de", "messages=x"])
+def test_who_sends_a_cookie_neither_gets_nor_leaves_a_page(
+    web: Container, mlist: str, page: str, cookie: str
+) -> None:
+    cookie = cookie or session_of_administrator(web)
+    mine = web.get(page, Cookie=cookie).body
+    strangers = web.get(page).body
+    assert strangers != mine
+    rename_unseen(web, mlist)
+    assert "Renamed" in web.get(page, Cookie=cookie).body.decode()
+    assert web.get(page).body == strangers
+
+
+def test_who_has_logged_in_is_known_on_kept_pages(web: Container, page: str) -> None:
+    assert "/accounts/logout/" not in web.get(page).body.decode()
+    mine = web.get(page, Cookie=session_of_administrator(web)).body.decode()
+    assert "/accounts/logout/" in mine
+
+
+def test_a_page_is_kept_in_each_language(web: Container, page: str) -> None:
+    pages = {language: web.get(page, Accept_Language=language) for language in ("en", "de", "fr")}
+    for language, answer in pages.items():
+        assert f'<html lang="{language}">' in answer.body.decode()
+        again = web.get(page, Accept_Language=language)
+        assert (again.body, again.headers["Content-Language"]) == (answer.body, language)
+
+
+def test_robots_and_browsers_get_their_own(web: Container, mlist: str) -> None:
+    first = message("anne@example.org", mlist, "Ants")
+    web.archive(mlist, first, reply(first, "bart@example.org", "Nobody fetches this later.\n"))
+    settled(web)
+    page = thread_of(web, mlist)
+    for _ in range(2):
+        assert "fetches this" in web.get(page, User_Agent="Googlebot/2.1").body.decode()
+        assert "fetches this" not in web.get(page, User_Agent=BROWSER).body.decode()
+
+
+def test_no_token_is_shared(web: Container, mlist: str) -> None:
+    web.archive(mlist, message("anne@example.org", mlist, "Ants"))
+    thread = thread_of(web, mlist)
+    strangers = web.get(thread, User_Agent=BROWSER)
+    assert "csrfmiddlewaretoken" not in strangers.body.decode()
+    assert strangers.headers["Set-Cookie"] is None
+    mine = web.get(thread, User_Agent=BROWSER, Cookie=session_of_administrator(web))
+    assert "csrfmiddlewaretoken" in mine.body.decode()
+    assert "csrftoken=" in mine.headers["Set-Cookie"]
+
+
+def test_no_answer_promises_another_on_the_same_connection(web: Container) -> None:
+    assert web.get("/healthz").headers["Connection"] == "close"
+
+
+# -- Cluster and cache
+
+
+def run_task(web: Container, *arguments: object, **options: object) -> None:
+    words = ", ".join(map(repr, arguments))
+    web.django(f"async_task({words}, q_options={options!r})")
+
+
+def test_a_task_begins_at_once(web: Container, qcluster: Container, unique: str) -> None:
+    wait.until("a heartbeat", lambda: qcluster.succeeds(f"{QCLUSTER}/healthcheck"))
+    run_task(web, "math.floor", 1.5, task_name=unique)
+    tasks = f"Success.objects.filter(name='{unique}')"
+    seconds = f"[(task.stopped - task.started).total_seconds() for task in {tasks}]"
+    taken = wait.until("it has run", lambda: web.django(seconds))
+    assert taken[0] < 5  # type: ignore[index]
+
+
+def test_a_task_that_hangs_or_dies_holds_up_no_other(web: Container, unique: str) -> None:
+    run_task(web, "time.sleep", 600, task_name=f"{unique}-hangs", timeout=2, ack_failure=True)
+    run_task(web, "os.abort", task_name=f"{unique}-dies")
+    run_task(web, "math.floor", 1.5, task_name=unique)
+    done = f"Success.objects.filter(name='{unique}').exists()"
+    wait.until("the last has run", lambda: web.django(done), every=1)
+    failed = f"Failure.objects.filter(name='{unique}-hangs').exists()"
+    wait.until("the first has failed", lambda: web.django(failed), every=1)
+    web.django("OrmQ.objects.all().delete() and None")
+
+
+def test_the_cache_keeps_what_is_set(web: Container, unique: str) -> None:
+    a, b, c = (f"'{unique}-{name}'" for name in "abc")
+    values = web.django(
+        f"[cache.set({a}, [1]), cache.get({a}), cache.set({a}, 'ü', None), cache.get({a}),"
+        f" cache.set_many({{{b}: 2, {c}: 3}}, 60), cache.get_many([{b}, {c}]),"
+        f" cache.set({b}, 4, -1), cache.get({b}), cache.add({c}, 5), cache.get({c})]"
+    )
+    assert values == [
+        None, [1], None, "ü", [], {f"{unique}-b": 2, f"{unique}-c": 3}, None, None, False, 3,
+    ]  # fmt: skip

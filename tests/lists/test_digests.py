@@ -7,6 +7,7 @@ from email.utils import parseaddr
 import pytest
 from mailmanclient import MailingList
 
+from tests.support import wait
 from tests.support.catcher import Mail
 from tests.support.clock import pass_days
 from tests.support.lists import DOMAIN, Address, at, configure, prefer, subscribe
@@ -347,3 +348,29 @@ def test_a_list_whose_name_is_not_ascii_has_digests(
     for person in ("mime", "plain"):
         digest = stack.catcher.wait_to(address(person), "Ämter ☃ Digest, Vol 1, Issue 1")
         assert digest.text.startswith("Send Ämter ☃ mailing list submissions to")
+
+
+def test_no_post_is_lost_when_digests_are_sent_while_posts_come(
+    stack: Stack, mailing_list: MailingList, reader: str, address: Address
+) -> None:
+    subscribe(mailing_list, address("mime"), delivery_mode=MIME)
+    posts = [message(reader, mailing_list.fqdn_listname, f"Number {n:02}") for n in range(30)]
+    with stack.smtp() as smtp:
+        for post in posts:
+            smtp.send_message(post)
+
+    def delivered() -> bool:
+        act(mailing_list, "send")
+        return len({mail.message["Message-ID"] for mail in stack.catcher.to(reader)}) == len(posts)
+
+    wait.until("every post has come, while digests are sent", delivered)
+    act(mailing_list, "send")
+    expected = [post["Subject"] for post in posts]
+
+    def sent() -> list[str]:
+        issues = stack.catcher.to(address("mime"), DIGEST)
+        return sorted(subject for issue in issues for subject in subjects(issue))
+
+    wait.until("every post has come in a digest", lambda: len(sent()) >= len(expected))
+    assert sent() == expected
+    assert len(stack.catcher.to(address("mime"), DIGEST)) > 1

@@ -1,29 +1,83 @@
-"""Who turns digests off gets the one that is being collected: its posts have not come otherwise.
+"""What Mailman's digests lack: nothing of them gets lost.
 
+Who turns digests off gets the one that is being collected: its posts have not come otherwise.
 Upstream's digest runner sends it (``IMailingList.send_one_last_digest_to``), but Mailman 3.3.10
 never asks for it. Here a change of any preferences that decide on a delivery mode does.
+
+And one process at a time works on what a list collects. In upstream's way the daily job, REST or a
+second pipeline runner takes the file away while a post is added to it, or under a name that is
+taken already, since the number of the digest is another's too.
 """
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import zope.event
+from mailman.app.digests import maybe_send_digest_now
+from mailman.commands import cli_digests
 from mailman.core.constants import system_preferences
+from mailman.email.message import Message
+from mailman.handlers import to_digest
 from mailman.interfaces.listmanager import ListDeletingEvent
+from mailman.interfaces.mailinglist import IMailingList
 from mailman.interfaces.member import DeliveryMode, MemberRole, UnsubscriptionEvent
 from mailman.model.digests import OneLastDigest
 from mailman.model.member import Member
 from mailman.model.preferences import Preferences
+from mailman.rest import lists
 from sqlalchemy import event, or_
 from sqlalchemy.orm import Session, object_session
 
 REGULAR = DeliveryMode.regular
+NUMBERING = ("volume", "next_digest_number", "digest_last_sent_at")
+
+Data = dict[str, Any]
+
+_held: set[Path] = set()
+_upstreams_add = to_digest.ToDigest.process
 
 
 def install() -> None:
     """Watch the preferences in this process and those it forks."""
     event.listen(Preferences.delivery_mode, "set", _before_change)
     zope.event.subscribers.append(_forget)
+    to_digest.ToDigest.process = _add
+    for module in (to_digest, cli_digests, lists):
+        module.maybe_send_digest_now = _maybe_send
+
+
+@contextmanager
+def collecting(mlist: IMailingList) -> Iterator[None]:
+    """Have what a list collects for this process alone; it may be had already."""
+    path = Path(mlist.data_path, "digest.lock")
+    if path in _held:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    store = object_session(mlist)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _held.add(path)
+        try:
+            store.refresh(mlist, NUMBERING)
+            yield
+            store.flush()  # core reads uncommitted data
+        finally:
+            _held.discard(path)
+
+
+def _add(handler: to_digest.ToDigest, mlist: IMailingList, msg: Message, msgdata: Data) -> None:
+    if mlist.digests_enabled and not msgdata.get("isdigest"):
+        with collecting(mlist):
+            _upstreams_add(handler, mlist, msg, msgdata)
+
+
+def _maybe_send(mlist: IMailingList, *, force: bool = False) -> None:
+    with collecting(mlist):
+        maybe_send_digest_now(mlist, force=force)
 
 
 def _before_change(preferences: Preferences, new: Any, _old: Any, _initiator: object) -> None:

@@ -1,19 +1,21 @@
 """What core writes for the MTA: ``[mta] incoming:`` of mailman.cfg."""
 
 import os
+import shlex
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import StringIO
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from flufl.lock import Lock
 from mailman.config import config
 from mailman.config.config import external_configuration
 from mailman.interfaces.domain import IDomainManager
 from mailman.interfaces.listmanager import IListManager
-from mailman.interfaces.mta import IMailTransportAgentLifecycle
+from mailman.interfaces.mailinglist import IMailingList
+from mailman.interfaces.mta import IMailTransportAgentAliases, IMailTransportAgentLifecycle
 from mailman.mta import exim4, postfix
 from zope.component import getUtility
 from zope.interface import implementer
@@ -29,16 +31,65 @@ def readable_by_the_mta() -> Iterator[None]:
         os.umask(umask)
 
 
+class Addressed(NamedTuple):
+    """What upstream makes a list's addresses from."""
+
+    list_name: str
+    mail_host: str
+
+    @property
+    def posting_address(self) -> str:
+        """See `IMailingList`."""
+        return f"{self.list_name}@{self.mail_host}"
+
+
 class PostfixMaps(postfix.LMTP):
     """Mailman's own maps, in a form that another container, or the host, can rely on.
 
     Sendmail reads them too, as those of type hash.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        # Where the MTA reaches core; it need not be where core listens.
+        self._reached = external_configuration(config.mta.configuration)["stack"]["lmtp"]
+
+    def create(self, mlist: IMailingList) -> None:
+        """Add a list's addresses; to write those of all lists takes longer the more there are."""
+        host = mlist.mail_host
+        own_name = not getUtility(IDomainManager).get(host).alias_domain
+        if self.transport_file_type == "hash" and own_name and self._has_lists(host):
+            self._add(Addressed(mlist.list_name, host))
+        else:
+            self.regenerate()
+
+    def delete(self, _mlist: IMailingList) -> None:
+        """Write all maps anew."""
+        self.regenerate()
+
     def regenerate(self, directory: str | None = None) -> None:
         """Write and index all maps before a list's creation or removal is answered."""
         with readable_by_the_mta():
             super().regenerate(directory)
+
+    def _has_lists(self, host: str) -> bool:
+        path = Path(config.DATA_DIR, "postfix_domains")
+        lines = path.read_text().splitlines() if path.exists() else []
+        return any(line.endswith(f" {host}") for line in lines)
+
+    def _add(self, mlist: Addressed) -> None:
+        path = Path(config.DATA_DIR, "postfix_lmtp")
+        lines = "".join(self._entries(mlist))
+        with Lock(str(Path(config.LOCK_DIR, "mta"))):
+            with path.open("a") as file:
+                file.write(lines)
+            # -i adds to the index, and -r: without complaint about what is there already.
+            command = [*shlex.split(self.postmap_command), "-i", "-r", str(path)]
+            subprocess.run(command, input=lines, text=True, check=True)
+
+    def _entries(self, mlist: Addressed) -> Iterator[str]:
+        for address in getUtility(IMailTransportAgentAliases).aliases(mlist):
+            yield f"{self._decorate(address)} lmtp:{self._reached}\n"
 
     def _decorate(self, name: str) -> str:
         """In a regexp table what follows a + is part of every address, as it is in the others."""
@@ -49,12 +100,10 @@ class PostfixMaps(postfix.LMTP):
         return key.replace("@", "(\\+.*)?@") + " "
 
     def _generate_lmtp_file(self, fp: TextIO) -> None:
-        """Name the address where the MTA reaches core; it need not be where core listens."""
-        text = StringIO()
-        super()._generate_lmtp_file(text)
-        reached = external_configuration(config.mta.configuration)["stack"]["lmtp"]
-        own = f"lmtp:[{config.mta.lmtp_host}]:{config.mta.lmtp_port}"
-        fp.write(text.getvalue().replace(own, f"lmtp:{reached}"))
+        """As upstream, but with one look at the domains, not one for each list."""
+        names = {domain.mail_host: domain.alias_domain for domain in getUtility(IDomainManager)}
+        for list_name, host in sorted(getUtility(IListManager).name_components):
+            fp.writelines(self._entries(Addressed(list_name, names.get(host) or host)))
 
     def _generate_domains_file(self, fp: TextIO) -> None:
         """Name a domain that has an alias too: its lists are reached under both."""
@@ -65,7 +114,8 @@ class PostfixMaps(postfix.LMTP):
 
     def _generate_vmap_file(self, fp: TextIO) -> bool:
         """Keep the map of alias domains when it is empty: Postfix fails without a named table."""
-        super()._generate_vmap_file(fp)
+        if any(domain.alias_domain for domain in getUtility(IDomainManager)):
+            super()._generate_vmap_file(fp)
         return True
 
 

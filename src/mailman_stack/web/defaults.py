@@ -40,6 +40,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "mailman_stack.web.middleware.public_host",
+    "mailman_stack.web.pages.kept",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -70,6 +71,7 @@ TEMPLATES = [
                 "django_mailman3.context_processors.common",
                 "hyperkitty.context_processors.common",
                 "postorius.context_processors.postorius",
+                "mailman_stack.web.pages.without_csrf_token",
             ],
         },
     },
@@ -130,18 +132,17 @@ HAYSTACK_CONNECTIONS = {
 LONGEST_JOB_SECONDS = 3600  # cleaning the search index took 15 minutes for Fedora's lists
 Q_CLUSTER = {
     "orm": "default",
-    "cache": "heartbeat",
+    "broker_class": "mailman_stack.web.queue.Broker",
     "timeout": 300,
     # More than any timeout, or a job that still runs is started again.
     "retry": LONGEST_JOB_SECONDS + 60,
     "max_attempts": 3,
     "catch_up": False,
-    "poll": 1,
-    "guard_cycle": 1,
     # The last successes of every kind of task, so that the yearly one stays on record.
     "save_limit_per": "name",
     "save_limit": 5,
 }
+TASK_PIPE = "/var/lib/mailman-web/tasks"  # by which web tells qcluster of a task
 
 # -- The other services
 MAILMAN_REST_API_URL = "http://core:8001"

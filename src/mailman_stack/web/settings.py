@@ -44,14 +44,16 @@ CACHES = {
     # HyperKitty caches for ever what its tasks keep up to date: web and qcluster must see the same
     # cache, and one with room for more than Django's 300 entries.
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "mailman_stack.web.cache.Cache",
         "LOCATION": "django_cache",
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     },
-    # django-q writes its state here each second; the file's age is qcluster's healthcheck.
-    "heartbeat": {
+    # Archive pages for strangers. An hour, for what changes without being saved by Django.
+    "pages": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-        "LOCATION": "/tmp/qcluster",  # noqa: S108 - the container's own
+        "LOCATION": "/tmp/pages",  # noqa: S108 - the container's own, gone when it is replaced
+        "TIMEOUT": 3600,
+        "OPTIONS": {"MAX_ENTRIES": 2000},
     },
 }
 

@@ -15,7 +15,9 @@ from django.views.decorators.http import require_POST
 from hyperkitty.models import ArchivePolicy, MailingList
 from hyperkitty.views import mailman as archive_api
 
+from mailman_stack.web.archiving import follow
 from mailman_stack.web.middleware import View
+from mailman_stack.web.queue import collected
 
 
 @never_cache
@@ -38,13 +40,21 @@ def archive(request: HttpRequest) -> HttpResponse:
 
     HyperKitty's own leaves that to a task, and until it has run shows the mail to everyone.
     """
+    if not MailingList.objects.filter(name=request.POST["mlist"]).exists():
+        _introduce(request.POST["mlist"])
+    with transaction.atomic(), collected() as tasks:
+        response = archive_api.archive(request)
+        follow(tasks)
+    return response
+
+
+def _introduce(name: str) -> None:
     unknown = {"archive_policy": ArchivePolicy.private.value}
     with transaction.atomic():  # none sees a list that is still unknown
-        mlist, is_new = MailingList.objects.get_or_create(unknown, name=request.POST["mlist"])
+        mlist, is_new = MailingList.objects.get_or_create(unknown, name=name)
         if is_new:
             with suppress(HTTPError):  # removed meanwhile
                 mlist.update_from_mailman()
-    return archive_api.archive(request)
 
 
 def with_http_links(view: View) -> View:

@@ -1,18 +1,18 @@
-"""``run_qcluster``: django-q's cluster, with what its tasks need loaded before it forks."""
+"""``run_qcluster``: the cluster, with what its tasks need loaded before it forks."""
 
 import gc
 
-import hyperkitty.tasks  # noqa: F401 - loaded here so that all processes share its memory
-from django.core.management import BaseCommand, call_command
+from django.core.management import BaseCommand
 from django.db import connections
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from mailman_stack.web import jobs, schema  # noqa: F401 - jobs as above
+from mailman_stack.web import jobs, schema  # noqa: F401 - what tasks need, loaded before the fork
+from mailman_stack.web.cluster import Cluster
 
 
 class Command(BaseCommand):
-    """Wait for web's migrations, then become the cluster's first process."""
+    """Wait for web's migrations, then become the cluster."""
 
     help = __doc__
     requires_system_checks = ()  # they load every page's code; web runs them
@@ -26,4 +26,4 @@ class Command(BaseCommand):
         connections.close_all()
         gc.collect()
         gc.freeze()
-        call_command("qcluster")
+        Cluster().run()

@@ -1,0 +1,299 @@
+"""What is measured in a running variant. Rates are per second, times in seconds, memory in MiB."""
+
+import random
+import smtplib
+import time
+from base64 import b32encode
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import EmailMessage
+from functools import partial
+from hashlib import sha1
+from statistics import median
+
+from mailmanclient import Domain, MailmanConnectionError
+
+from benchmarks.load import AUTHOR, DELIVERY, DOMAIN, posts, rate_of_pages
+from benchmarks.variants import Bench
+from tests.support import wait
+
+IDLE_SECONDS = 60  # upstream's cron has a job every minute
+CALM_SECONDS = 20
+MANY = 10_000
+ARCHIVED = """
+SELECT COUNT(*) >= {count} FROM hyperkitty_email JOIN hyperkitty_mailinglist AS list
+    ON list.id = mailinglist_id WHERE list.name LIKE 'archive@%'
+"""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is done of each; posts are for a variant of pace 1."""
+
+    rounds: int = 3
+    latencies: int = 25
+    posts_100: int = 30
+    posts_1000: int = 6
+    verp_posts: int = 2
+    many_posts: int = 3
+    archived: int = 500
+    page_seconds: int = 5
+    tries: int = 15
+    many_lists: tuple[str, ...] = ("ours", "upstream")
+    """The variants that get 10,000 lists."""
+
+
+QUICK = Size(1, latencies=8, posts_100=10, posts_1000=3, verp_posts=1, many_posts=1, archived=100,
+             page_seconds=2, tries=9, many_lists=("ours",))  # fmt: skip
+
+type Figures = Iterator[tuple[str, float]]
+
+
+def everything(stack: Bench, size: Size) -> Figures:
+    """All figures of a variant, from its empty volumes on."""
+    yield "first_mail_seconds", first_mail(stack)
+    yield "restart_seconds", restart(stack)
+    yield from idle(stack)
+    for name, members in (("one", 1), ("hundred", 100), ("thousand", 1000), ("archive", 10)):
+        stack.python("fill.py", "members", name, members)
+    yield "latency_seconds", latency(stack, size.latencies)
+    yield "posts_100", fan_out(stack, "hundred", 100, size.posts_100)
+    yield from sending(stack, size)
+    yield from archive(stack, size)
+    if stack.variant.name == "ours":
+        yield from many_members(stack, size)
+    if stack.variant.name in size.many_lists:
+        yield from many_lists(stack, size.tries)
+
+
+def only_sending(stack: Bench, size: Size) -> Figures:
+    """Of a variant that differs by its MTA alone."""
+    first_mail(stack)
+    stack.python("fill.py", "members", "thousand", 1000)
+    yield from sending(stack, size)
+
+
+def sending(stack: Bench, size: Size) -> Figures:
+    """Posts to 1,000 members, without VERP and with it; with each MTA, also without Mailman."""
+    yield "posts_1000", fan_out(stack, "thousand", 1000, size.posts_1000)
+    if stack.variant.name == "ours" or stack.variant.only_sends:
+        yield "raw_1000", raw(stack, "thousand", 1000, size.posts_1000)
+    stack.set_verp(1)
+    yield "verp_1000", fan_out(stack, "thousand", 1000, size.verp_posts)
+    if stack.variant.name == "ours":
+        yield "raw_xverp_1000", raw(stack, "thousand", 1000, size.verp_posts, "XVERP=+=")
+    stack.set_verp(0)
+
+
+def first_mail(stack: Bench) -> float:
+    """From `docker compose up` on empty volumes to the first post that has reached a member.
+
+    What a person does in between, to make domain, list and member, is done by REST at once.
+    """
+    start = time.monotonic()
+    stack.compose("up", "--detach")
+    wait.until("core's REST answers", lambda: answers(stack), seconds=300, every=0.05)
+    subscribed = domain(stack).create_list("first")
+    subscribed.subscribe(AUTHOR, pre_verified=True, pre_confirmed=True, pre_approved=True)
+    return deliver(stack) - start
+
+
+def restart(stack: Bench) -> float:
+    """From `docker compose start` of a stopped stack to a post that has reached a member.
+
+    It is posted as soon as core's LMTP answers: what comes before then waits as the MTA likes.
+    """
+    stack.settle()
+    stack.compose("stop", *stack.variant.services)
+    start = time.monotonic()
+    stack.compose("start", *stack.variant.services)
+    return deliver(stack) - start
+
+
+def idle(stack: Bench) -> Figures:
+    """Memory of each service and of core, and time used by all, as a share of one processor core.
+
+    After a restart, one post, and some calm; with healthchecks and cron jobs, for a minute.
+    """
+    services = stack.variant.services
+    stack.compose("up", "--detach", "--wait", "--wait-timeout", "300")
+    wait.until("pages are there", lambda: page_is_there(stack), seconds=120)
+    stack.settle()
+    time.sleep(CALM_SECONDS)
+    start, before = time.monotonic(), stack.cpu_seconds()
+    time.sleep(IDLE_SECONDS)
+    yield "idle_cpu", (stack.cpu_seconds() - before) / (time.monotonic() - start)
+    sizes = {service: stack.pss_mib(service) for service in services}
+    yield from ((f"pss_{service}_mib", mib) for service, mib in sizes.items())
+    yield "pss_stack_mib", sum(sizes.values())
+    if "core" not in services:
+        yield "pss_core_mib", stack.pss_mib("core")
+
+
+def latency(stack: Bench, count: int) -> float:
+    """From the 250 at SMTP to the arrival at a list's only member, of an idle system: median."""
+    seconds = []
+    for post in posts("one", count):
+        stack.sink.skip()
+        # Those who look once a second are met at every part of it.
+        time.sleep(2 + random.random())  # noqa: S311
+        stack.post(post)
+        start = time.monotonic()
+        seconds.append(stack.sink.wait(id_of(post)) - start)
+    return median(seconds)
+
+
+def fan_out(stack: Bench, name: str, members: int, count: int) -> float:
+    """Posts a second: posted one after the other, until the last member has the last of them.
+
+    The list is archived; what is left to archive is waited for, but not counted.
+    """
+    count *= stack.variant.pace
+    stack.sink.skip()
+    start = time.monotonic()
+    send(stack, posts(name, count))
+    end = stack.sink.wait(DELIVERY, members * count)
+    stack.settle()
+    return count / (end - start)
+
+
+def raw(stack: Bench, name: str, members: int, count: int, *mail_from: str) -> float:
+    """Posts a second that the same MTA takes and delivers, without Mailman.
+
+    The newest message that core has sent is handed in where core does, to as many recipients in
+    each transaction, as fast as the MTA takes it.
+    """
+    count *= stack.variant.pace
+    (stack.directory / "dump" / "raw").write_bytes(stack.sink.last_message())
+    setting = stack.exec("core", "mailman", "conf", "--section=mta", "--key=max_recipients")
+    together = setting.split()[-1]
+    stack.sink.skip()
+    sender = f"{name}-bounces@{DOMAIN}"
+    arguments = (sender, members, count, together, *mail_from)
+    start = float(stack.exec("sink", "python", "/benchmarks/raw.py", *map(str, arguments)))
+    return count / (stack.sink.wait(DELIVERY, members * count) - start)
+
+
+def archive(stack: Bench, size: Size) -> Figures:
+    """Messages a second until HyperKitty has all of them; then core's memory, and the pages' rate.
+
+    The list has ten members, who get the posts meanwhile.
+    """
+    mails = posts("archive", size.archived)
+    start = time.monotonic()
+    send(stack, mails)
+    stack.wait_sql(ARCHIVED.format(count=len(mails)))
+    yield "archived", len(mails) / (time.monotonic() - start)
+    stack.settle()
+    time.sleep(CALM_SECONDS)
+    yield "pss_core_after_posts_mib", stack.pss_mib("core")
+    yield "pages", rate_of_pages(pages(stack, mails[-1], size.page_seconds))
+
+
+def pages(stack: Bench, mail: EmailMessage, seconds: int) -> Iterator[str]:
+    """What ab(1) says of a list's pages: overview, month, thread and message."""
+    name = b32encode(sha1(id_of(mail)).digest()).decode()  # noqa: S324 - HyperKitty's
+    month = time.strftime("%Y/%-m", time.gmtime())
+    for page in ("", f"{month}/", f"thread/{name}/", f"message/{name}/"):
+        path = f"list/archive@{DOMAIN}/{page}"
+        read(stack, path, "-n20")
+        yield read(stack, path, f"-t{seconds}", "-n1000000")
+
+
+def read(stack: Bench, path: str, *options: str) -> str:
+    """What ab(1) says of a page of HyperKitty's, which four anonymous readers at a time ask for."""
+    host = "-HHost: www.example.com"
+    url = f"{stack.variant.archives}/{path}"
+    return stack.exec("sink", "ab", "-q", "-l", "-c4", host, *options, url)
+
+
+def many_members(stack: Bench, size: Size) -> Figures:
+    """As `fan_out` and `raw`, with a list of 10,000 members."""
+    stack.python("fill.py", "members", "many", MANY)
+    yield "posts_10000", fan_out(stack, "many", MANY, size.many_posts)
+    yield "raw_10000", raw(stack, "many", MANY, size.many_posts)
+
+
+def many_lists(stack: Bench, tries: int) -> Figures:
+    """What a recipient costs in LMTP, and a list's creation: with ten lists, with 10,000."""
+    for count in (10, MANY):
+        stack.python("fill.py", "lists", f"of-{count}", count)
+        yield f"lmtp_rcpt_{count}_seconds", lmtp_rcpt(stack, f"of-{count}-0", tries)
+        yield f"list_create_{count}_seconds", list_create(stack, f"with-{count}", tries)
+
+
+def lmtp_rcpt(stack: Bench, name: str, tries: int) -> float:
+    """Core's answer to RCPT, half of them of a list, half of a name that is none: median."""
+
+    with smtplib.LMTP(stack.address("core"), 8024, timeout=60) as lmtp:
+        lmtp.ehlo()
+        lmtp.mail(AUTHOR)
+
+        def ask() -> None:
+            replies = lmtp.rcpt(f"{name}@{DOMAIN}")[0], lmtp.rcpt(f"no-{name}@{DOMAIN}")[0]
+            if replies != (250, 550):
+                raise ValueError(replies)
+
+        return median(seconds(ask) for _ in range(10 * tries)) / 2
+
+
+def list_create(stack: Bench, name: str, tries: int) -> float:
+    """REST's answer to the creation of a list, which the MTA knows by then: median."""
+    lists = domain(stack)
+    return median(
+        seconds(partial(lists.create_list, f"{name}-{number}")) for number in range(tries)
+    )
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it takes."""
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start
+
+
+def deliver(stack: Bench) -> float:
+    """Post to the list `first` as soon as it can be, and return when its member has it."""
+    (post,) = posts("first", 1)
+    stack.sink.skip()
+    stack.wait_core()
+    wait.until("the MTA takes mail", lambda: try_post(stack, post), seconds=180, every=0.05)
+    return stack.sink.wait(id_of(post))
+
+
+def try_post(stack: Bench, post: EmailMessage) -> bool:
+    with suppress(OSError):
+        stack.post(post)
+        return True
+    return False
+
+
+def send(stack: Bench, mails: list[EmailMessage]) -> None:
+    """Hand posts to the MTA, one after the other."""
+    with stack.smtp() as smtp:
+        for mail in mails:
+            smtp.send_message(mail)
+
+
+def id_of(post: EmailMessage) -> bytes:
+    """The Message-ID, without brackets."""
+    return str(post["Message-ID"]).strip("<>").encode()
+
+
+def answers(stack: Bench) -> bool:
+    with suppress(MailmanConnectionError):
+        return bool(stack.rest.system)
+    return False
+
+
+def domain(stack: Bench) -> Domain:
+    """The domain of all lists; upstream's core makes none by itself."""
+    known = {found.mail_host: found for found in stack.rest.domains}
+    return known.get(DOMAIN) or stack.rest.create_domain(DOMAIN)
+
+
+def page_is_there(stack: Bench) -> bool:
+    with suppress(AssertionError, ValueError):
+        return rate_of_pages([read(stack, "", "-n4")]) > 0
+    return False

@@ -1,0 +1,43 @@
+"""What HyperKitty does with each message besides keeping it, most of it at once.
+
+Its own way are seven tasks for each message, each with some ten statements to queue it and to put
+its end on record. What concerns the message's thread alone takes less than that: it is done with
+the message, in the same transaction. What concerns the list, or asks core, is queued, and done once
+for all messages that come meanwhile.
+"""
+
+import logging
+
+from django.db import transaction
+from hyperkitty import tasks
+
+from mailman_stack.web import positions
+from mailman_stack.web.queue import Broker, Task
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = {
+    tasks._check_orphans: tasks._check_orphans,  # noqa: SLF001 - they have no other names
+    tasks._compute_thread_positions: positions.compute,  # noqa: SLF001
+    tasks._rebuild_thread_cache_new_email: tasks._rebuild_thread_cache_new_email,  # noqa: SLF001
+}
+"""Tasks that are done at once, in this order, and what does it."""
+
+
+def follow(collected: list[Task]) -> None:
+    """Do or queue what HyperKitty has asked for while it took a message."""
+    try:
+        with transaction.atomic():
+            _do_at_once(collected)
+    except Exception:
+        log.exception("what follows from a message has failed, and is queued")
+        later = collected
+    else:
+        later = [task for task in collected if task["func"] not in AT_ONCE]
+    Broker().enqueue_later(later)
+
+
+def _do_at_once(collected: list[Task]) -> None:
+    for function, does in AT_ONCE.items():
+        for task in [task for task in collected if task["func"] is function]:
+            does(*task["args"])
