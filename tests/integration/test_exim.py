@@ -316,8 +316,9 @@ def test_a_slash_in_an_address_leads_nowhere(mta: Container, connected: smtplib.
 # -- What is taken
 
 
-def test_the_host_cannot_use_cores_listener(mta: Container) -> None:
-    with smtplib.SMTP(mta.address, 10025, timeout=30) as smtp:
+@pytest.mark.parametrize("port", [10025, 10026])
+def test_the_host_cannot_use_cores_listeners(mta: Container, port: int) -> None:
+    with smtplib.SMTP(mta.address, port, timeout=30) as smtp:
         smtp.ehlo("outside.example.net")
         smtp.mail(STRANGER)
         for recipient in ("someone@elsewhere.example", "ant@lists.example.com"):

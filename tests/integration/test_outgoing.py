@@ -1,12 +1,15 @@
 """Mail on its way out: what each MTA sends to a real MX or relayhost, by real DNS and TLS."""
 
+import json
+import re
 import subprocess
 import sys
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 
-from tests.support import RUN, wait
+from tests.support import ROOT, RUN, wait
 from tests.support.container import Container
 from tests.support.mta import Program
 from tests.support.world import (
@@ -32,6 +35,8 @@ try:
         print(smtp.rcpt("somebody@outside.example")[0])
 except smtplib.SMTPResponseException as refusal:
     print(refusal.smtp_code)
+except ConnectionRefusedError:
+    print(550)
 """
 
 
@@ -275,6 +280,99 @@ def test_mail_waits_for_a_relayhost_that_does_not_exist(
         assert queued(mta, unique)
 
 
+# -- Envelope senders that name the recipient (VERP)
+
+DELIVER = (ROOT / "tests" / "integration" / "drivers" / "deliver.py").read_text()
+BOUNCES = f"ant-bounces@{DOMAIN}"
+
+
+def deliver(
+    world: World, program: Program, mta: Container, unique: str, *recipients: str
+) -> dict[str, Any]:
+    """Send a post by core's own code; say who is tried again, and who is not."""
+    arguments = [world.address(mta), f"<{unique}@example.org>", *recipients]
+    command = ["env", f"MTA={program.name}", "python", "-c", DELIVER, *arguments]
+    answer: dict[str, Any] = json.loads(world.core.exec(*command).splitlines()[-1])
+    return answer
+
+
+def named(recipient: str) -> str:
+    return f"ant-bounces+{recipient.replace('@', '=')}@{DOMAIN}"
+
+
+def test_each_recipient_gets_a_sender_that_names_it(
+    world: World, program: Program, mta: Container, unique: str
+) -> None:
+    names = (unique, f"{unique}+x", f"{unique}=y", f"o'{unique}", f"{unique}.z", "x" * 60 + unique)
+    recipients = [f"{name}@{host}.example" for name in names for host in ("scripted", "patient")]
+    assert deliver(world, program, mta, unique, *recipients) == {"again": [], "lost": {}}
+    for recipient in recipients:
+        host = world.slow if "patient" in recipient else world.remote
+        taken = wait_taken(host, recipient)
+        assert (taken.sender, taken.together) == (named(recipient), 1)
+    # The MTA has had one message for all.
+    assert mta.output().count(f"<{unique}@example.org>".strip("<>")) == 1
+
+
+def test_who_cannot_be_named_gets_the_lists(
+    world: World, program: Program, mta: Container, unique: str
+) -> None:
+    yes, no = f"{unique}@scripted.example", f"a/{unique}@scripted.example"
+    assert deliver(world, program, mta, unique, yes, no) == {"again": [], "lost": {}}
+    assert wait_taken(world.remote, yes).sender == named(yes)
+    assert wait_taken(world.remote, no).sender == BOUNCES
+
+
+@pytest.mark.parametrize("script", TROUBLED)
+def test_it_names_whoever_is_tried_again(
+    world: World, program: Program, mta: Container, script: str, unique: str
+) -> None:
+    recipient = f"{script}.{unique}@scripted.example"
+    deliver(world, program, mta, unique, recipient, f"{unique}@scripted.example")
+    wait_deferred(program, mta, recipient)
+    mta.exec(*program.flush)
+    assert wait_taken(world.remote, recipient).sender == named(recipient)
+
+
+def test_a_member_of_another_list_is_named_to_it(
+    world: World, program: Program, mta: Container, unique: str
+) -> None:
+    recipient = f"ant+{unique}@{DOMAIN}"
+    deliver(world, program, mta, unique, recipient)
+    assert wait_taken(world.core, recipient).sender == named(recipient)
+
+
+def test_a_bounce_of_the_mtas_own_names_the_recipient(
+    world: World, program: Program, mta: Container, unique: str
+) -> None:
+    """Sendmail's only by what it says."""
+    recipient = f"unknown.{unique}@scripted.example"
+    deliver(world, program, mta, unique, recipient, f"{unique}@scripted.example")
+    to = BOUNCES if program.name == "sendmail" else named(recipient)
+
+    def bounces() -> list[str]:
+        return [one.message for one in transactions(world.core, to) if unique in one.message]
+
+    (bounce,) = wait.until("a bounce", bounces)
+    assert re.search(rf"^Final-Recipient: rfc822; ?{re.escape(recipient)}", bounce, re.I | re.M)
+
+
+def test_recipients_that_are_refused_keep_no_others_from_theirs(
+    world: World, program: Program, mta: Container, unique: str
+) -> None:
+    wrong = [f"nobody{number}.{unique}@{DOMAIN}" for number in range(40)]
+    right = f"{unique}@scripted.example"
+    answer = deliver(world, program, mta, unique, *wrong, right)
+    assert answer["again"] == []
+    wait_taken(world.remote, right)
+
+
+def test_a_stranger_has_no_senders_made(world: World, mta: Container) -> None:
+    with world.stranger(mta) as smtp:
+        assert not smtp.has_extn("xverp")
+        assert smtp.docmd("MAIL", "FROM:<ant@stranger.example> XVERP=+=")[0] // 100 == 5
+
+
 # -- Who may send
 
 
@@ -284,8 +382,10 @@ def test_mail_waits_for_a_relayhost_that_does_not_exist(
         ("core", 10025, True),
         ("core", 25, False),
         ("gateway", 10025, False),
+        ("gateway", 10026, False),
         ("gateway", 25, False),
         ("mta", 10025, False),
+        ("mta", 10026, False),
         ("mta", 25, False),
     ],
 )

@@ -236,6 +236,7 @@ def test_core_has_a_listener_of_its_own(mta: Container) -> None:
 def test_the_host_cannot_use_cores_listener(mta: Container) -> None:
     with smtplib.SMTP(mta.address, 10025, timeout=30) as smtp:
         smtp.ehlo("outside.example.net")
+        assert not smtp.has_extn("xverp")
         smtp.mail("stranger@outside.example.net")
         assert smtp.rcpt("someone@elsewhere.example")[0] == 554
 

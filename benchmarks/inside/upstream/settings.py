@@ -18,7 +18,6 @@ from mailman_stack.web.defaults import (  # noqa: F401 - as in upstream's, or bu
     STATIC_URL,
     STATICFILES_FINDERS,
     STORAGES,
-    TEMPLATES,
     USE_TZ,
 )
 from mailman_stack.web.settings import (  # noqa: F401 - what the site alone knows
@@ -31,12 +30,20 @@ from mailman_stack.web.settings import (  # noqa: F401 - what the site alone kno
     SECRET_KEY,
 )
 
+
+def without_ours(names: list[str]) -> list[str]:
+    """Those that are not this stack's own."""
+    return [name for name in names if "mailman_stack" not in name]
+
+
 SITE_ID = 1
 TIME_ZONE = "UTC"
 ROOT_URLCONF = "urls"
-INSTALLED_APPS = [app for app in defaults.INSTALLED_APPS if "mailman_stack" not in app]
-MIDDLEWARE = [layer for layer in defaults.MIDDLEWARE if "mailman_stack" not in layer]
+INSTALLED_APPS = without_ours(defaults.INSTALLED_APPS)
+MIDDLEWARE = without_ours(defaults.MIDDLEWARE)
 MIDDLEWARE.append("django_mailman3.middleware.TimezoneMiddleware")
+_processors = without_ours(defaults.TEMPLATES[0]["OPTIONS"]["context_processors"])
+TEMPLATES = [{**defaults.TEMPLATES[0], "OPTIONS": {"context_processors": _processors}}]
 _ours = settings.DATABASES["default"]
 DATABASES = {"default": {key: _ours[key] for key in (
     "ENGINE", "HOST", "PORT", "USER", "PASSWORD", "NAME", "OPTIONS")}}  # fmt: skip

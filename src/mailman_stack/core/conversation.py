@@ -18,7 +18,7 @@ log = logging.getLogger("mailman.smtp")
 UNANSWERED = 444
 """In place of a reply that never came, as upstream."""
 
-COMMANDS = 100
+COMMANDS = 200
 """How many may wait for their replies, where the MTA allows more than one (RFC 2920)."""
 
 type Reply = tuple[int, bytes]

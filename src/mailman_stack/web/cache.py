@@ -43,12 +43,9 @@ class Cache(DatabaseCache):
             (self.make_and_validate_key(key, version), self._packed(value), until)
             for key, value in sorted(data.items())
         ]
+        table = connection.ops.quote_name(self._table)
         places = ", ".join(["(%s, %s, %s)"] * len(rows))
-        statement = (
-            f"INSERT INTO {connection.ops.quote_name(self._table)} (cache_key, value, expires)"  # noqa: S608
-            f" VALUES {places} AS new"
-            " ON DUPLICATE KEY UPDATE value = new.value, expires = new.expires"
-        )
+        statement = f"REPLACE INTO {table} (cache_key, value, expires) VALUES {places}"  # noqa: S608
         with connection.cursor() as cursor:
             cursor.execute(statement, [field for row in rows for field in row])
         if random.random() < COUNTED:  # noqa: S311 - no secret

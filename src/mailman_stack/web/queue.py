@@ -26,6 +26,10 @@ DELAY = timedelta(seconds=2)
 """What follows from a message may wait this long, so that what follows from the next goes along."""
 
 
+RETRY = timedelta(minutes=10)
+"""When HyperKitty's tasks, which may run twice at a time, are tried again if they have failed."""
+
+
 class Due(NamedTuple):
     """A task to run."""
 
@@ -79,16 +83,18 @@ class Broker(ORM):
 
     def take(self, limit: int) -> list[Due]:
         """Mark tasks as begun, those that may wait a little too."""
-        until = timezone.now() + DELAY
+        now = timezone.now()
         with transaction.atomic(using=Conf.ORM):
-            queue = self.get_connection().filter(key=self.list_key, lock__lt=until)
+            queue = self.get_connection().filter(key=self.list_key, lock__lt=now + DELAY)
             rows = list(queue.select_for_update(skip_locked=True).order_by("id")[:limit])
-            ids = [row.pk for row in rows]
-            self.get_connection().filter(pk__in=ids).update(lock=self.timeout(None))
-        if unreadable := [row.pk for row in rows if "func" not in row.task]:
-            log.error("%d queued tasks were signed with another key", len(unreadable))
-            self.delete(unreadable)
-        return list(_merged(row for row in rows if "func" in row.task))
+            due = list(_merged(row for row in rows if "func" in row.task))
+            for merges, lock in ((True, now + RETRY), (False, self.timeout(None))):
+                ids = [row for task in due if task.merges is merges for row in task.rows]
+                self.get_connection().filter(pk__in=ids).update(lock=lock)
+            if unreadable := [row.pk for row in rows if "func" not in row.task]:
+                log.error("%d queued tasks were signed with another key", len(unreadable))
+                self.delete(unreadable)
+        return due
 
     def delete(self, task_id: list[int]) -> None:
         """See django-q; here a task has several rows."""
