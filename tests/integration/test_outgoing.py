@@ -311,7 +311,7 @@ def test_each_recipient_gets_a_sender_that_names_it(
         taken = wait_taken(host, recipient)
         assert (taken.sender, taken.together) == (named(recipient), 1)
     # The MTA has had one message for all.
-    assert mta.output().count(f"<{unique}@example.org>".strip("<>")) == 1
+    assert mta.output().count(f"{unique}@example.org") == 1
 
 
 def test_who_cannot_be_named_gets_the_lists(
@@ -354,7 +354,9 @@ def test_a_bounce_of_the_mtas_own_names_the_recipient(
         return [one.message for one in transactions(world.core, to) if unique in one.message]
 
     (bounce,) = wait.until("a bounce", bounces)
-    assert re.search(rf"^Final-Recipient: rfc822; ?{re.escape(recipient)}", bounce, re.I | re.M)
+    assert re.search(
+        rf"^Final-Recipient: rfc822; ?{re.escape(recipient)}", bounce, re.IGNORECASE | re.MULTILINE
+    )
 
 
 def test_recipients_that_are_refused_keep_no_others_from_theirs(

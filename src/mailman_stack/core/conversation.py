@@ -120,9 +120,7 @@ class Conversation(connection.Connection):
             self._gone = True
         return not self._gone
 
-    def _transact(
-        self, sender: str, recipients: Sequence[str], content: bytes, kind: Kind
-    ) -> None:
+    def _transact(self, sender: str, recipients: Sequence[str], content: bytes, kind: Kind) -> None:
         """Note who is refused.
 
         :raises OSError: when all others are, too.

@@ -78,7 +78,7 @@ class ListOfOneMessage:
     @cached_property
     def _archiver_set(self) -> ArchiverSet:
         rows = config.db.store.query(ListArchiver).filter_by(mailing_list_id=self.id)
-        disabled = {row.name for row in rows if not row._is_enabled}  # noqa: SLF001 - the list's part
+        disabled = {row.name for row in rows if not row._is_enabled}  # noqa: SLF001 - its part
         enabled = (one for one in config.archivers if one.is_enabled and one.name not in disabled)
         return ArchiverSet([LinkOfOneMessage(archiver) for archiver in enabled])
 

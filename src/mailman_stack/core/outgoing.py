@@ -84,6 +84,7 @@ def deliver(
     try:
         agent = _agent(mlist, data, mta)
     except (smtplib.SMTPException, ssl.SSLError) as error:
+        mta.quit()
         log.warning("%s smtp error: %s", message["message-id"], error)
         raise SomeRecipientsFailed(list(data["recipients"]), []) from error
     try:

@@ -48,7 +48,7 @@ from mailman.utilities.datetime import now
 from sqlalchemy.exc import OperationalError
 from zope.component import getUtility
 
-from mailman_stack.core import outgoing, runner
+from mailman_stack.core import outgoing, recipients, runner
 from mailman_stack.render import render
 from mailman_stack.settings import load
 
@@ -116,8 +116,8 @@ class Conversation(socketserver.StreamRequestHandler):
         usual = "250 ok"
         match command[:4].upper():
             case "EHLO":
-                *words, last = ["mta.example", *self.server.question["offers"]]
-                usual = "".join(f"250-{word}\r\n" for word in words) + f"250 {last}"
+                words = ["mta.example", *self.server.question["offers"]]
+                usual = "".join(f"250-{word}\r\n" for word in words[:-1]) + f"250 {words[-1]}"
             case "DATA":
                 usual = "354 go on" if self.recipients else "554 nobody to send it to"
             case "QUIT":
@@ -216,12 +216,12 @@ def send(question: Json, server: Server) -> Json:
 @contextmanager
 def failing(recipient: str | None) -> Iterator[None]:
     """As if the database went away."""
-    find = outgoing.preload
+    find = recipients.preload
 
-    def preload(mlist: Any, recipients: Sequence[str]) -> Any:
-        if recipient in recipients:
+    def preload(mlist: Any, some: Sequence[str]) -> Any:
+        if recipient in some:
             raise OperationalError("", {}, Exception())
-        return find(mlist, recipients)
+        return find(mlist, some)
 
     with patch.multiple(outgoing, preload=preload, PERSONS=1):
         yield
