@@ -1,6 +1,7 @@
 """Mailman's own Django settings (mailman-web's): of this stack's only what is upstream's too."""
 
 import os
+from typing import Any
 
 from mailman_stack.web import defaults, settings
 from mailman_stack.web.defaults import (  # noqa: F401 - as in upstream's, or built into the image
@@ -42,8 +43,9 @@ ROOT_URLCONF = "urls"
 INSTALLED_APPS = without_ours(defaults.INSTALLED_APPS)
 MIDDLEWARE = without_ours(defaults.MIDDLEWARE)
 MIDDLEWARE.append("django_mailman3.middleware.TimezoneMiddleware")
-_processors = without_ours(defaults.TEMPLATES[0]["OPTIONS"]["context_processors"])
-TEMPLATES = [{**defaults.TEMPLATES[0], "OPTIONS": {"context_processors": _processors}}]
+_engine: dict[str, Any] = defaults.TEMPLATES[0]
+_processors = without_ours(_engine["OPTIONS"]["context_processors"])
+TEMPLATES = [{**_engine, "OPTIONS": {"context_processors": _processors}}]
 _ours = settings.DATABASES["default"]
 DATABASES = {"default": {key: _ours[key] for key in (
     "ENGINE", "HOST", "PORT", "USER", "PASSWORD", "NAME", "OPTIONS")}}  # fmt: skip
