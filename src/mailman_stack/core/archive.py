@@ -1,8 +1,8 @@
 """HyperKitty as core's archiver: ``[archiver.hyperkitty] class:``, ``[runner.archive] class:``.
 
-Upstream's asks HyperKitty for two URLs with every post, waits for an answer as long as it takes, and
-keeps what was not taken until the next post comes, before which it tries all of it again. Here the
-URLs of a list are asked for once in a while, and what waits is tried again by itself, in its order.
+Upstream's asks HyperKitty for two URLs with every post, waits as long as an answer takes, and keeps
+what was not taken until the next post comes, before which it tries all of it again. Here the URL of
+a list is asked for once in a while, and what waits is tried again by itself, in its order.
 """
 
 import logging
@@ -59,8 +59,9 @@ class Archiver(mailman_hyperkitty.Archiver):
     def permalink(self, mlist: IMailingList, msg: Message) -> str:
         """See `IArchiver`; below the list's, as in ``hyperkitty.urls``."""
         message_id = unquote(msg["Message-Id"].strip().strip("<>")).encode()
+        digest = b32encode(sha1(message_id, usedforsecurity=False).digest()).decode()
         url = self.list_url(mlist)
-        return url and f"{url}message/{b32encode(sha1(message_id).digest()).decode()}/"
+        return url and f"{url}message/{digest}/"
 
     def archive_message(self, mlist: IMailingList, msg: Message) -> None:
         """See `IArchiver`; behind what waits already."""
@@ -109,7 +110,7 @@ class Archiver(mailman_hyperkitty.Archiver):
             answer.raise_for_status()
             return str(answer.json()["url"])
         except (RequestException, ValueError) as error:
-            log.error("HyperKitty gives no URL for %s: %s", name, error)
+            log.warning("HyperKitty gives no URL for %s: %s", name, error)
             return ""
 
     def _send(self, mlist: IMailingList, msg: Message) -> None:
@@ -120,8 +121,8 @@ class Archiver(mailman_hyperkitty.Archiver):
         """
         try:
             content = msg.as_bytes()
-        except (MessageError, KeyError, UnicodeEncodeError) as error:
-            log.error("%s is never archived: %s", msg["Message-Id"], error)
+        except (MessageError, KeyError, UnicodeEncodeError):
+            log.exception("%s is never archived", msg["Message-Id"])
             return
         answer = self._session.post(
             urljoin(self.base_url, "api/mailman/archive"),
