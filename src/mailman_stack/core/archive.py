@@ -10,6 +10,7 @@ import time
 from base64 import b32encode
 from email.errors import MessageError
 from email.utils import unquote
+from functools import cache
 from hashlib import sha1
 from http import HTTPStatus
 from pathlib import Path
@@ -149,17 +150,21 @@ class Archiver(mailman_hyperkitty.Archiver):
         path.rename(path.with_suffix(".pck"))
 
 
+@cache
+def archiver() -> Archiver:
+    """The one of this process: Mailman asks for one with each post."""
+    return Archiver()
+
+
 class ArchiveRunner(archive.ArchiveRunner):
     """Also archives, every ``sleep_time``, what HyperKitty has not taken."""
 
     def __init__(self, name: str, slice: int | None = None) -> None:  # noqa: A002 - upstream's
         super().__init__(name, slice)
-        for archiver in self._archivers():
-            archiver.recover()
+        self._enabled = any(each.is_enabled for each in config.archivers if each is archiver())
+        if self._enabled:
+            archiver().recover()
 
     def _do_periodic(self) -> None:
-        for archiver in self._archivers():
-            archiver.process_queue()
-
-    def _archivers(self) -> list[Archiver]:
-        return [archiver for archiver in config.archivers if isinstance(archiver, Archiver)]
+        if self._enabled:
+            archiver().process_queue()
