@@ -211,3 +211,29 @@ def test_lmtp_that_ends_lets_each_client_end_its_message() -> None:
         assert finish.exit_code() == 0, finish.output()
         lines = finish.output().splitlines()
     assert lines == ["idle: True", "new: refused", "busy: 250 b'taken'", "busy: True"]
+
+
+# -- Runners
+
+
+def test_a_message_stays_where_a_runner_will_find_it() -> None:
+    database = (
+        "[database]\nclass: mailman.database.sqlite.SQLiteDatabase\nurl: sqlite:////tmp/m.db\n"
+    )
+    options = ("--network=none", f"--volume={DRIVERS}:/drivers:ro")
+    with container(
+        "core", "python", "/drivers/runner.py", options=options, local={"mailman.cfg": database}
+    ) as runner:
+        assert runner.exit_code() == 0, runner.output()
+        output = runner.output()
+    done: dict[str, object] = {"left": {}, "at_once": False}
+    assert json.loads(output.splitlines()[-1]) == {
+        "none": done | {"looks": 1},
+        "database, then none": done | {"looks": 3},
+        "database": {"looks": 3, "left": {"shunt": [".pck"]}, "at_once": False},
+        "message": {"looks": 1, "left": {"shunt": [".pck"]}, "at_once": False},
+        "not yet": done | {"looks": 3},
+        "stopped": done | {"looks": 1},
+        "no watches": done | {"looks": 1},
+    }
+    assert "is looked at every 1 s" in output
