@@ -213,19 +213,26 @@ def test_lmtp_that_ends_lets_each_client_end_its_message() -> None:
     assert lines == ["idle: True", "new: refused", "busy: 250 b'taken'", "busy: True"]
 
 
-# -- Runners
+# -- With lists, in a database of its own
+
+SQLITE = "[database]\nclass: mailman.database.sqlite.SQLiteDatabase\nurl: sqlite:////tmp/m.db\n"
+
+
+def driven(name: str) -> str:
+    """What a driver prints."""
+    options = ("--network=none", f"--volume={DRIVERS}:/drivers:ro")
+    local = {"mailman.cfg": SQLITE}
+    with container("core", "python", f"/drivers/{name}.py", options=options, local=local) as driver:
+        assert driver.exit_code() == 0, driver.output()
+        return driver.output()
+
+
+def test_members_are_listed_while_one_of_them_leaves() -> None:
+    assert driven("leaving").splitlines()[-1] == "anne@example.com regular enabled"
 
 
 def test_a_message_stays_where_a_runner_will_find_it() -> None:
-    database = (
-        "[database]\nclass: mailman.database.sqlite.SQLiteDatabase\nurl: sqlite:////tmp/m.db\n"
-    )
-    options = ("--network=none", f"--volume={DRIVERS}:/drivers:ro")
-    with container(
-        "core", "python", "/drivers/runner.py", options=options, local={"mailman.cfg": database}
-    ) as runner:
-        assert runner.exit_code() == 0, runner.output()
-        output = runner.output()
+    output = driven("runner")
     done: dict[str, object] = {"left": {}, "at_once": False}
     assert json.loads(output.splitlines()[-1]) == {
         "none": done | {"looks": 1},
