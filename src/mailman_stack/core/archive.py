@@ -17,11 +17,12 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 import mailman_hyperkitty
+import requests
 from mailman.config import config
 from mailman.email.message import Message
 from mailman.interfaces.mailinglist import IMailingList
 from mailman.runners import archive
-from requests import HTTPError, RequestException, Session
+from requests import HTTPError, RequestException
 
 log = logging.getLogger("mailman.archiver")
 
@@ -43,7 +44,6 @@ class Archiver(mailman_hyperkitty.Archiver):
 
     def __init__(self) -> None:
         super().__init__()
-        self._session = Session()
         self._urls: dict[str, tuple[float, str]] = {}
         self._refused: dict[str, float] = {}
         self._away = False
@@ -104,7 +104,7 @@ class Archiver(mailman_hyperkitty.Archiver):
 
     def _ask(self, name: str) -> str:
         try:
-            answer = self._session.get(
+            answer = requests.get(
                 urljoin(self.base_url, "api/mailman/urls"),
                 params={"mlist": name}, headers=self.headers, timeout=ASK_SECONDS,
             )  # fmt: skip
@@ -125,7 +125,7 @@ class Archiver(mailman_hyperkitty.Archiver):
         except (MessageError, KeyError, UnicodeEncodeError):
             log.exception("%s is never archived", msg["Message-Id"])
             return
-        answer = self._session.post(
+        answer = requests.post(
             urljoin(self.base_url, "api/mailman/archive"),
             data={"mlist": mlist.fqdn_listname}, files={"message": ("message.txt", content)},
             headers=self.headers, timeout=ARCHIVE_SECONDS,
