@@ -161,10 +161,11 @@ class ArchiveRunner(archive.ArchiveRunner):
 
     def __init__(self, name: str, slice: int | None = None) -> None:  # noqa: A002 - upstream's
         super().__init__(name, slice)
-        self._enabled = any(each.is_enabled for each in config.archivers if each is archiver())
-        if self._enabled:
-            archiver().recover()
+        enabled = (each for each in config.archivers if each.is_enabled)
+        self._archivers = [each for each in enabled if isinstance(each, Archiver)]
+        for each in self._archivers:
+            each.recover()
 
     def _do_periodic(self) -> None:
-        if self._enabled:
-            archiver().process_queue()
+        for each in self._archivers:
+            each.process_queue()
