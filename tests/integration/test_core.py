@@ -213,16 +213,44 @@ def test_lmtp_that_ends_lets_each_client_end_its_message() -> None:
     assert lines == ["idle: True", "new: refused", "busy: 250 b'taken'", "busy: True"]
 
 
+# -- With lists, in a database of its own
+
+SQLITE = "[database]\nclass: mailman.database.sqlite.SQLiteDatabase\nurl: sqlite:////tmp/m.db\n"
+
+
+def driven(name: str, **settings: str) -> str:
+    """What a driver prints."""
+    options = ("--network=none", f"--volume={DRIVERS}:/drivers:ro")
+    local = {"mailman.cfg": SQLITE}
+    with container(
+        "core", "python", f"/drivers/{name}.py", options=options, settings=settings, local=local
+    ) as driver:
+        assert driver.exit_code() == 0, driver.output()
+        return driver.output()
+
+
+def test_members_are_listed_while_one_of_them_leaves() -> None:
+    assert driven("leaving").splitlines()[-1] == "anne@example.com regular enabled"
+
+
+def test_a_message_stays_where_a_runner_will_find_it() -> None:
+    output = driven("runner")
+    done: dict[str, object] = {"left": {}, "at_once": False}
+    assert json.loads(output.splitlines()[-1]) == {
+        "none": done | {"looks": 1},
+        "database, then none": done | {"looks": 3},
+        "database": {"looks": 3, "left": {"shunt": [".pck"]}, "at_once": False},
+        "message": {"looks": 1, "left": {"shunt": [".pck"]}, "at_once": False},
+        "not yet": done | {"looks": 3},
+        "stopped": done | {"looks": 1},
+        "no watches": done | {"looks": 1},
+    }
+    assert "is looked at every 1 s" in output
+
+
 @pytest.mark.parametrize("type_", ["lmdb", "hash"])
 def test_maps_to_which_a_list_was_added_are_as_if_written_anew(type_: str) -> None:
-    database = "[database]\nclass: mailman.database.sqlite.SQLiteDatabase\nurl: sqlite:////tmp/mailman.db\n"
-    options = ("--network=none", f"--volume={DRIVERS}:/drivers:ro")
-    with container(
-        "core", "python", "/drivers/maps.py", options=options,
-        settings={"POSTFIX_TABLE_TYPE": type_}, local={"mailman.cfg": database},
-    ) as maps:  # fmt: skip
-        assert maps.exit_code() == 0, maps.output()
-        outcome = json.loads(maps.output().splitlines()[-1])
+    outcome = json.loads(driven("maps", POSTFIX_TABLE_TYPE=type_).splitlines()[-1])
     for step, (added, anew) in outcome.items():
         assert added == anew, step
         assert all(text == index for text, index in added.values()), step

@@ -68,8 +68,9 @@ class Core:
         self.container.exec("sh", "-c", command, recipient, stdin=reply)
 
     def taken(self, recipient: str) -> list[Taken]:
-        lines = self.container.exec("cat", "/tmp/mail").splitlines()  # noqa: S108
-        mails = (json.loads(line) for line in lines)
+        # It may be about to start again, without a file, and the last line may be under way.
+        lines = self.container.exec("sh", "-c", "cat /tmp/mail || true").splitlines(keepends=True)
+        mails = (json.loads(line) for line in lines if line.endswith("\n"))
         return [
             Taken(mail["sender"], mail["recipient"], b64decode(mail["content"]))
             for mail in mails

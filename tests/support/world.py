@@ -91,7 +91,9 @@ class Transaction:
 
 def transactions(scripted: Container, recipient: str) -> list[Transaction]:
     """Every transaction with a recipient, oldest first."""
-    facts = [json.loads(line) for line in scripted.output().splitlines() if line.startswith("{")]
+    lines = scripted.output().splitlines(keepends=True)
+    # The last may be under way.
+    facts = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
     return [Transaction(**one) for one in facts if recipient in one["recipients"]]
 
 

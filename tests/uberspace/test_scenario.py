@@ -257,7 +257,7 @@ def test_a_post_waits_for_the_right_password(
     provider.post(post, mailing_list.fqdn_listname)
     refused = f"{post['Message-ID']} response exception: (535"
     wait.until("the provider refuses the login", lambda: refused in stack.logs("core"), seconds=60)
-    assert provider.outside(address("anne")) == []
+    assert provider.outside(address("anne"), "Patience") == []
 
     password.write_text(right)
     restart_core(stack)

@@ -1,8 +1,8 @@
 """HyperKitty as core's archiver: ``[archiver.hyperkitty] class:``, ``[runner.archive] class:``.
 
-Upstream's asks HyperKitty for two URLs with every post, waits for an answer as long as it takes, and
-keeps what was not taken until the next post comes, before which it tries all of it again. Here the
-URLs of a list are asked for once in a while, and what waits is tried again by itself, in its order.
+Upstream's asks HyperKitty for two URLs with every post, waits as long as an answer takes, and keeps
+what was not taken until the next post comes, before which it tries all of it again. Here the URL of
+a list is asked for once in a while, and what waits is tried again by itself, in its order.
 """
 
 import logging
@@ -10,17 +10,19 @@ import time
 from base64 import b32encode
 from email.errors import MessageError
 from email.utils import unquote
+from functools import cache
 from hashlib import sha1
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urljoin
 
 import mailman_hyperkitty
+import requests
 from mailman.config import config
 from mailman.email.message import Message
 from mailman.interfaces.mailinglist import IMailingList
 from mailman.runners import archive
-from requests import HTTPError, RequestException, Session
+from requests import HTTPError, RequestException
 
 log = logging.getLogger("mailman.archiver")
 
@@ -42,7 +44,6 @@ class Archiver(mailman_hyperkitty.Archiver):
 
     def __init__(self) -> None:
         super().__init__()
-        self._session = Session()
         self._urls: dict[str, tuple[float, str]] = {}
         self._refused: dict[str, float] = {}
         self._away = False
@@ -59,8 +60,9 @@ class Archiver(mailman_hyperkitty.Archiver):
     def permalink(self, mlist: IMailingList, msg: Message) -> str:
         """See `IArchiver`; below the list's, as in ``hyperkitty.urls``."""
         message_id = unquote(msg["Message-Id"].strip().strip("<>")).encode()
+        digest = b32encode(sha1(message_id, usedforsecurity=False).digest()).decode()
         url = self.list_url(mlist)
-        return url and f"{url}message/{b32encode(sha1(message_id).digest()).decode()}/"
+        return url and f"{url}message/{digest}/"
 
     def archive_message(self, mlist: IMailingList, msg: Message) -> None:
         """See `IArchiver`; behind what waits already."""
@@ -102,14 +104,14 @@ class Archiver(mailman_hyperkitty.Archiver):
 
     def _ask(self, name: str) -> str:
         try:
-            answer = self._session.get(
+            answer = requests.get(
                 urljoin(self.base_url, "api/mailman/urls"),
                 params={"mlist": name}, headers=self.headers, timeout=ASK_SECONDS,
             )  # fmt: skip
             answer.raise_for_status()
             return str(answer.json()["url"])
         except (RequestException, ValueError) as error:
-            log.error("HyperKitty gives no URL for %s: %s", name, error)
+            log.warning("HyperKitty gives no URL for %s: %s", name, error)
             return ""
 
     def _send(self, mlist: IMailingList, msg: Message) -> None:
@@ -120,10 +122,10 @@ class Archiver(mailman_hyperkitty.Archiver):
         """
         try:
             content = msg.as_bytes()
-        except (MessageError, KeyError, UnicodeEncodeError) as error:
-            log.error("%s is never archived: %s", msg["Message-Id"], error)
+        except (MessageError, KeyError, UnicodeEncodeError):
+            log.exception("%s is never archived", msg["Message-Id"])
             return
-        answer = self._session.post(
+        answer = requests.post(
             urljoin(self.base_url, "api/mailman/archive"),
             data={"mlist": mlist.fqdn_listname}, files={"message": ("message.txt", content)},
             headers=self.headers, timeout=ARCHIVE_SECONDS,
@@ -148,17 +150,22 @@ class Archiver(mailman_hyperkitty.Archiver):
         path.rename(path.with_suffix(".pck"))
 
 
+@cache
+def archiver() -> Archiver:
+    """The one of this process: Mailman asks for one with each post."""
+    return Archiver()
+
+
 class ArchiveRunner(archive.ArchiveRunner):
     """Also archives, every ``sleep_time``, what HyperKitty has not taken."""
 
     def __init__(self, name: str, slice: int | None = None) -> None:  # noqa: A002 - upstream's
         super().__init__(name, slice)
-        for archiver in self._archivers():
-            archiver.recover()
+        enabled = (each for each in config.archivers if each.is_enabled)
+        self._archivers = [each for each in enabled if isinstance(each, Archiver)]
+        for each in self._archivers:
+            each.recover()
 
     def _do_periodic(self) -> None:
-        for archiver in self._archivers():
-            archiver.process_queue()
-
-    def _archivers(self) -> list[Archiver]:
-        return [archiver for archiver in config.archivers if isinstance(archiver, Archiver)]
+        for each in self._archivers:
+            each.process_queue()
