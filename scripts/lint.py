@@ -7,7 +7,7 @@ from pathlib import Path
 from scripts import process
 from scripts.console import CommandError, announce, command
 
-FOLDERS = (".ci", "config", "images", "requirements")
+FOLDERS = (".ci", "benchmarks", "config", "images", "requirements")
 SHEBANGS = (b"#!/bin/bash", b"#!/bin/sh")
 
 
@@ -16,7 +16,7 @@ def commands() -> Iterator[list[str]]:
     yield ["ruff", "check", "."]
     yield ["ruff", "format", "--check", "."]
     yield ["mypy"]
-    yield ["hadolint", "images/Dockerfile"]
+    yield ["hadolint", "images/Dockerfile", "benchmarks/Dockerfile"]
     yield ["shellcheck", *shell_scripts()]
     yield ["yamllint", "--strict", "."]
 
