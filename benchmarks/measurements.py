@@ -171,7 +171,7 @@ def raw(stack: Bench, name: str, members: int, count: int, *mail_from: str) -> f
     stack.sink.skip()
     sender = f"{name}-bounces@{DOMAIN}"
     arguments = (sender, members, count, together, *mail_from)
-    start = float(stack.exec("sink", "python", "/benchmarks/raw.py", *map(str, arguments)))
+    start = float(stack.exec("sink", "python3", "/benchmarks/raw.py", *map(str, arguments)))
     return count / (stack.sink.wait(DELIVERY, members * count) - start)
 
 

@@ -181,9 +181,10 @@ class Bench(Stack):
     def pss_mib(self, part: str) -> float:
         """Proportional set size of a part's processes (proc_pid_smaps_rollup(5))."""
         words = self.variant.core_processes if part == "core" else ""
-        # To read other users' processes takes more than the container's own root may do.
-        inside = ("exec", "--privileged", "--user=0", self.container(part))
-        return kilobytes(docker(*inside, "sh", "-c", PSS, words)) / 1024
+        # The container's own root may not read other users' processes.
+        reader = ("run", "--rm", "--network=none", "--user=0", "--cap-add=SYS_PTRACE")
+        beside = (f"--pid=container:{self.container(part)}", "mailman-stack/benchmark-tools")
+        return kilobytes(docker(*reader, *beside, "sh", "-c", PSS, words)) / 1024
 
     def cpu_seconds(self) -> float:
         """Time that all processes of the stack have used so far, by the cgroups' counters."""

@@ -1,6 +1,6 @@
 """Hands /dump/raw to the MTA as fast as it takes it; prints when that began (time.monotonic).
 
-`python raw.py SENDER MEMBERS COUNT TOGETHER [OPTION…]`: COUNT times to MEMBERS recipients, TOGETHER
+`python3 raw.py SENDER MEMBERS COUNT TOGETHER [OPTION…]`: COUNT times to MEMBERS recipients, TOGETHER
 in each transaction, on one connection; options are those of MAIL FROM.
 """
 

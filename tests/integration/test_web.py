@@ -26,6 +26,7 @@ DATABASE = "mysql:9.7"
 QCLUSTER = "/usr/local/lib/qcluster"
 EX_CONFIG = 78
 DRIVERS = ROOT / "tests" / "integration" / "drivers"
+PAGES = "/tmp/pages"  # noqa: S108 - in web's container
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 SITE = {
     "MAIL_DOMAINS": "lists.example.com,lists.example.org=www.example.org",
@@ -46,7 +47,7 @@ HARDENED = (
 )
 SAME_VALUES = """
 import importlib, json, os, sys
-from mailman_stack.web import settings
+from mailman_stack.web import typed as settings
 for line in sys.stdin:
     os.environ.update(json.loads(line))
     importlib.reload(settings)
@@ -61,6 +62,7 @@ for line in sys.stdin:
 """
 MISSING_STATIC_FILES = """
 import re
+from pathlib import Path
 import django
 django.setup()
 from django.apps import apps
@@ -123,7 +125,8 @@ class Container:
             "from django.contrib.sites.models import Site; from django.core.cache import cache; "
             "from django.test import Client; from django.utils import timezone; "
             "from django_q.models import *; from django_q.tasks import async_task; "
-            "from hyperkitty.models import *; "
+            "from django_q.signing import SignedPackage; "
+            "from hyperkitty import tasks as hyperkitty; from hyperkitty.models import *; "
             "from allauth.account.models import EmailAddress; "
             "from mailman_stack.web.queue import Broker; "
             f"from django_mailman3.models import MailDomain; print(json.dumps({expression}))"
@@ -520,6 +523,15 @@ def paused(container: Container) -> Iterator[None]:
         docker("unpause", container.name)
 
 
+@contextmanager
+def nothing_queued(web: Container, qcluster: Container) -> Iterator[None]:
+    """What is queued meanwhile is never done."""
+    with paused(qcluster):
+        web.django("OrmQ.objects.all().delete() and None")
+        yield
+        web.django("OrmQ.objects.all().delete() and None")
+
+
 def test_a_thread_is_right_without_any_task(
     web: Container, qcluster: Container, mlist: str
 ) -> None:
@@ -552,13 +564,11 @@ def test_an_answer_that_comes_first_joins_its_thread(
 def test_what_follows_from_several_messages_is_done_once(
     web: Container, qcluster: Container, mlist: str
 ) -> None:
-    with paused(qcluster):
+    with nothing_queued(web, qcluster):
         mails = [message("anne@example.org", mlist, f"Ants {number}") for number in range(3)]
         web.archive(mlist, *mails)
-        queued = "OrmQ.objects.filter(lock__gt=timezone.now()).count()"
         tasks = "sorted(task['name'] for task, *_ in Broker().take(100))"
-        rows_and_tasks = web.django(f"[{queued}, {tasks}]")
-        web.django("OrmQ.objects.all().delete() and None")
+        rows_and_tasks = web.django(f"[OrmQ.objects.count(), {tasks}]")
     names = [
         "rebuild_mailinglist_cache_for_month",
         "rebuild_mailinglist_cache_recent",
@@ -574,10 +584,9 @@ def test_what_fails_after_a_message_is_queued(web: Container, qcluster: Containe
         "from mailman_stack.web.archiving import follow; "
         "follow([{'name': 'fails', 'func': tasks._compute_thread_positions, 'args': (0,)}])"
     )
-    with paused(qcluster):
+    with nothing_queued(web, qcluster):
         web.run("python", "-c", code)
         assert web.django("[row.name() for row in OrmQ.objects.all()]") == ["fails"]
-        web.django("OrmQ.objects.all().delete() and None")
 
 
 @pytest.fixture(scope="module")
@@ -631,13 +640,13 @@ def test_messages_stand_where_hyperkitty_puts_them(
 
 def settled(web: Container) -> None:
     """Wait until the tasks that follow from messages have run."""
-    soon = "OrmQ.objects.filter(lock__lt=timezone.now() + timezone.timedelta(minutes=1)).count()"
-    wait.until("nothing is queued", lambda: web.django(soon) == 0, every=1)
+    queued = "sum('hyperkitty.tasks' in row.func() for row in OrmQ.objects.all())"
+    wait.until("nothing is queued", lambda: web.django(queued) == 0, every=1)
 
 
-def rename_unseen(web: Container, mlist: str) -> None:
+def rename_unseen(web: Container, mlist: str, name: str = "Renamed") -> None:
     """Change what all pages of a list show, in a way that no signal tells of."""
-    web.django(f"MailingList.objects.filter(name='{mlist}').update(display_name='Renamed')")
+    web.django(f"MailingList.objects.filter(name='{mlist}').update(display_name='{name}')")
 
 
 def session_of_administrator(web: Container) -> str:
@@ -708,6 +717,37 @@ def test_who_sends_a_cookie_neither_gets_nor_leaves_a_page(
     assert web.get(page).body == strangers
 
 
+def test_a_page_is_kept_under_the_lists_own_name_alone(
+    web: Container, mlist: str, page: str
+) -> None:
+    for alias in (mlist.upper(), mlist.replace("lists", "l%C3%AFsts")):
+        path = page.replace(mlist, alias)
+        before = web.get(path)
+        assert before.status == http.HTTPStatus.OK
+        for name in ("One", "Two"):
+            rename_unseen(web, mlist, name)
+            assert name in web.get(path).body.decode()
+
+
+def test_a_page_that_cannot_be_kept_is_shown(web: Container, mlist: str, page: str) -> None:
+    web.get(page)
+    web.run("chmod", "500", PAGES)
+    try:
+        web.archive(mlist, message("anne@example.org", mlist, "Bees"))
+        assert "Bees" in web.get(page).body.decode()
+    finally:
+        web.run("chmod", "700", PAGES)
+
+
+def test_a_large_page_is_not_kept(web: Container, mlist: str) -> None:
+    web.archive(mlist, message("anne@example.org", mlist, "Ants", "Many ants.\n" * 30_000))
+    settled(web)
+    page = thread_of(web, mlist)
+    assert len(web.get(page, User_Agent=BROWSER).body) > 2**18
+    rename_unseen(web, mlist)
+    assert "Renamed" in web.get(page, User_Agent=BROWSER).body.decode()
+
+
 def test_who_has_logged_in_is_known_on_kept_pages(web: Container, page: str) -> None:
     assert "/accounts/logout/" not in web.get(page).body.decode()
     mine = web.get(page, Cookie=session_of_administrator(web)).body.decode()
@@ -773,6 +813,88 @@ def test_a_task_that_hangs_or_dies_holds_up_no_other(web: Container, unique: str
     failed = f"Failure.objects.filter(name='{unique}-hangs').exists()"
     wait.until("the first has failed", lambda: web.django(failed), every=1)
     web.django("OrmQ.objects.all().delete() and None")
+
+
+def test_at_sigterm_a_task_ends_and_the_next_does_not_begin(web: Container) -> None:
+    code = """
+import time
+import django
+django.setup()
+from mailman_stack.web.cluster import Child
+from mailman_stack.web.queue import Due
+task = {"id": "0" * 32, "name": "sleeps", "func": "time.sleep", "args": (1,), "kwargs": {}}
+child = Child.fork([Due(task | {"save": False}, [], True)] * 3)
+child.progress.poll(None)
+child.process.terminate()
+child.process.join()
+print(child.has_ended(), len(child.rest), child.process.exitcode)
+"""
+    assert web.run("python", "-c", code).split() == ["True", "2", "0"]
+
+
+def test_a_task_that_nobody_can_read_does_no_harm(
+    web: Container, qcluster: Container, unique: str
+) -> None:
+    with nothing_queued(web, qcluster):
+        pass
+    web.django(
+        "[OrmQ.objects.create(key=Broker().list_key, payload='x', lock=timezone.now()), "
+        "async_task(hyperkitty._check_orphans, ['no number'], q_options={'ack_failure': True}), "
+        f"async_task('math.floor', 1.5, q_options={{'task_name': '{unique}'}})] and None"
+    )
+    done = f"Success.objects.filter(name='{unique}').exists() and OrmQ.objects.count()"
+    wait.until("nothing is queued", lambda: web.django(done) == 0, every=1)
+
+
+def test_a_failure_that_is_mended_is_none(web: Container, unique: str) -> None:
+    web.django(
+        "[task := {'func': hyperkitty._check_orphans, 'args': (0,), 'kwargs': {}, 'id': 'f' * 32,"
+        f" 'name': '{unique}', 'started': timezone.now() - timezone.timedelta(minutes=11)}}, "
+        "Failure.objects.create(success=False, stopped=timezone.now(), **task), "
+        "Broker().enqueue(SignedPackage.dumps(task))] and None"
+    )
+    mended = f"Success.objects.filter(name='{unique}').exists()"
+    wait.until("it is a success", lambda: web.django(mended), every=1)
+
+
+def test_the_cluster_survives_its_database(lab: Lab, web: Container, qcluster: Container) -> None:
+    database = f"{lab.id}-database"
+    docker("stop", database)
+    try:
+        wait.until("it is missed", lambda: "no database" in qcluster.logs())
+    finally:
+        docker("start", database)
+    wait.until("web is healthy again", lambda: web.succeeds("healthcheck"))
+    run_task(web, "math.floor", 1.5, task_name="after")
+    done = "Success.objects.filter(name='after').exists()"
+    wait.until("the task has run", lambda: web.django(done), every=1)
+    assert qcluster.inspect("{{.State.Running}}") == "true"
+
+
+@pytest.mark.usefixtures("web")
+def test_a_file_in_the_pipes_place_is_replaced(qcluster: Container) -> None:
+    qcluster.run("sh", "-c", "rm /var/lib/mailman-web/tasks && touch /var/lib/mailman-web/tasks")
+    docker("restart", "--time=30", qcluster.name)
+    wait.until(
+        "the pipe is there", lambda: qcluster.succeeds("test", "-p", "/var/lib/mailman-web/tasks")
+    )
+
+
+def test_sigterm_ends_a_qcluster_that_waits(apart: Lab) -> None:
+    apart.database()
+    qcluster = apart.service("qcluster")
+    waits = ("sh", "-c", "tr '\\0' ' ' </proc/1/cmdline | grep run_qcluster")
+    wait.until("it waits for web", lambda: qcluster.succeeds(*waits))
+    docker("stop", "--time=60", qcluster.name)
+    assert qcluster.inspect("{{.State.ExitCode}}") == "143"
+
+
+def test_django_keeps_nothing_large_that_it_does_not_need(web: Container) -> None:
+    code = (
+        "import sys; from mailman_stack.web import wsgi, cluster, jobs; "
+        "print({'jinja2', 'networkx', 'pydantic'} & {*sys.modules})"
+    )
+    assert web.run("python", "-c", code).splitlines()[-1] == "set()"
 
 
 def test_the_cache_keeps_what_is_set(web: Container, unique: str) -> None:

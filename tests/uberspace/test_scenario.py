@@ -255,7 +255,7 @@ def test_a_post_waits_for_the_right_password(
     restart_core(stack)
     post = message(address("anne"), mailing_list.fqdn_listname, "Patience")
     provider.post(post, mailing_list.fqdn_listname)
-    refused = f"{post['Message-ID']} response exception: (535"
+    refused = f"{post['Message-ID']} smtp error: (535"
     wait.until("the provider refuses the login", lambda: refused in stack.logs("core"), seconds=60)
     assert provider.outside(address("anne"), "Patience") == []
 

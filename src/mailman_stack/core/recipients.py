@@ -84,7 +84,7 @@ def preload(mlist: IMailingList, recipients: Iterable[str]) -> dict[str, Member]
     """Give the members among recipients, each as ``mlist.members.get_member`` finds it.
 
     Until the transaction ends they know their addresses, users, preferences and languages without
-    a query. Ask for no more of them than there is memory for: each takes about 20 kB.
+    a query. Ask for no more of them than there is memory for: each takes about 8 kB.
     """
     members = {}
     for emails in batched(recipients, AT_A_TIME, strict=False):

@@ -35,7 +35,7 @@ _changed = _Changed()
 
 def version_key(mlist: str) -> str:
     """The cache's key for the version of a list's pages."""
-    return f"pages:{sha256(mlist.lower().encode()).hexdigest()}"
+    return f"pages:{sha256(mlist.encode()).hexdigest()}"
 
 
 def renew(mlist: str) -> None:
@@ -82,6 +82,6 @@ def _tags_changed(instance: Tagging, **_kwargs: object) -> None:
 def _counted_anew(func: Any, task: dict[str, Any], **_kwargs: object) -> None:
     """HyperKitty's tasks change what it keeps in the cache, and save nothing else."""
     if getattr(func, "__module__", None) == tasks.__name__:
-        argument = next(iter(signature(func).parameters))
-        if argument in LISTS_OF_TASKS:
-            _renew_found(**{LISTS_OF_TASKS[argument]: task["args"][0]})
+        for argument, value in zip(signature(func).parameters, task["args"], strict=False):
+            if argument in LISTS_OF_TASKS:
+                _renew_found(**{LISTS_OF_TASKS[argument]: value})

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import deque
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import inf
 from multiprocessing import connection, get_context
@@ -19,7 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 from django_q.conf import Conf
 from django_q.monitor import monitor
 from django_q.scheduler import scheduler
@@ -53,8 +53,11 @@ OVERTIME = 5
 
 
 def run_tasks(batch: Batch, progress: connection.Connection) -> None:
-    """Run tasks one after the other, and save their results; not those behind one out of time."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Run tasks one after the other, and save their results; not those behind one out of time.
+
+    At SIGTERM the one that has begun is the last.
+    """
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: batch.clear())
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     broker = Broker()
     for number, (task, rows, _merges) in enumerate(batch):
@@ -126,8 +129,8 @@ class Cluster:
         self._waiting: deque[Batch] = deque()
         self._stopping = False
         self._next_schedule = self._next_look = self._last_look = 0.0
-        with suppress(FileExistsError):
-            os.mkfifo(settings.TASK_PIPE)
+        Path(settings.TASK_PIPE).unlink(missing_ok=True)  # who knows what a backup has made of it
+        os.mkfifo(settings.TASK_PIPE)
         # Open for writing too, or each end of a writer would be one of the pipe.
         self._pipe = os.open(settings.TASK_PIPE, os.O_RDWR | os.O_NONBLOCK)
 
@@ -140,7 +143,7 @@ class Cluster:
             self._reap()
             try:
                 self._find()
-            except DatabaseError as error:
+            except Error as error:
                 log.error("no database: %s", error)  # noqa: TRY400 - its end is no mistake of ours
                 connections.close_all()
                 self._next_look = time.monotonic() + TURN_SECONDS
@@ -149,6 +152,8 @@ class Cluster:
 
     def _stop(self, _signal: int, _frame: object) -> None:
         self._stopping = True
+        for child in self._children:
+            child.process.terminate()
         wake()
 
     def _reap(self) -> None:

@@ -6,6 +6,7 @@ list's pages are not for strangers, so that there is none to keep.
 """
 
 import re
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from http import HTTPStatus
@@ -39,6 +40,9 @@ KEPT = {
 }
 """Names of the pages in ``hyperkitty.urls``."""
 
+LARGEST = 2**18
+"""Bytes of a page; those that are kept are in memory."""
+
 
 def kept(get_response: View) -> View:
     """Answer strangers with the page that the last one got, unless its list has changed since."""
@@ -54,9 +58,10 @@ def kept(get_response: View) -> View:
         if found and found[0] == version:
             return HttpResponse(found[2], headers=found[1])
         response = get_response(request)
-        if _may_be_kept(request, response):
+        if _may_be_kept(request, response, mlist):
             if version:
-                caches["pages"].set(page, (version, dict(response.items()), response.content))
+                with suppress(OSError):  # no room
+                    caches["pages"].set(page, (version, dict(response.items()), response.content))
             else:
                 renew(mlist)
         return response
@@ -80,22 +85,26 @@ def _key(request: HttpRequest) -> str:
     return sha256(repr(parts).encode()).hexdigest()
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=100)
 def _is_robot(agent: str) -> bool:
     """As HyperKitty sees it."""
     return not agent or bool(robot_detection.is_robot(agent))
 
 
-def _may_be_kept(request: HttpRequest, response: HttpResponse) -> bool:
-    """A page of its own for nobody, and no answer that says itself how long it may be kept."""
+def _may_be_kept(request: HttpRequest, response: HttpResponse, name: str) -> bool:
+    """A page of its own for nobody, and no answer that says itself how long it may be kept.
+
+    Only under a list's own name, whose version changes: MySQL finds lists by similar ones, too.
+    """
     mlist = getattr(request, "mlist", None)
     return (
         response.status_code == HTTPStatus.OK
         and request.resolver_match.url_name in KEPT
         and not request.user.is_authenticated
-        and not (mlist and mlist.is_private)
+        and (not mlist.is_private and mlist.name == name if mlist else name == ALL_LISTS)
         and not response.cookies
         and not response.has_header("Cache-Control")
+        and len(response.content) <= LARGEST
     )
 
 

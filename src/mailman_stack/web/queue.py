@@ -25,7 +25,6 @@ Task = dict[str, Any]
 DELAY = timedelta(seconds=2)
 """What follows from a message may wait this long, so that what follows from the next goes along."""
 
-
 RETRY = timedelta(minutes=10)
 """When HyperKitty's tasks, which may run twice at a time, are tried again if they have failed."""
 
@@ -92,7 +91,7 @@ class Broker(ORM):
                 ids = [row for task in due if task.merges is merges for row in task.rows]
                 self.get_connection().filter(pk__in=ids).update(lock=lock)
             if unreadable := [row.pk for row in rows if "func" not in row.task]:
-                log.error("%d queued tasks were signed with another key", len(unreadable))
+                log.error("%d queued tasks cannot be read, and are removed", len(unreadable))
                 self.delete(unreadable)
         return due
 
@@ -106,9 +105,9 @@ def _merged(rows: Iterable[OrmQ]) -> Iterator[Due]:
     for row in rows:
         task = row.task
         merges = getattr(task["func"], "__module__", "") == hyperkitty.__name__
-        what = (task["func"], task["args"]) if merges else row.pk
-        if merges:
-            task["save"] = False  # their successes are not put on record
+        what = (task["func"], repr(task["args"])) if merges else row.pk
+        if merges:  # a success is put on record only where it may mend a failure
+            task["save"] = task["started"] < timezone.now() - RETRY
         groups.setdefault(what, Due(task, [], merges)).rows.append(row.pk)
     yield from groups.values()
 

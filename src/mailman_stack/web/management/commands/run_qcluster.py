@@ -1,6 +1,8 @@
 """``run_qcluster``: the cluster, with what its tasks need loaded before it forks."""
 
 import gc
+import signal
+import sys
 
 from django.core.management import BaseCommand
 from django.db import connections
@@ -19,6 +21,8 @@ class Command(BaseCommand):
 
     def handle(self, **_options: object) -> None:
         """Returns when the cluster has stopped."""
+        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])  # the entrypoint blocks it
         schema.wait_until_current()
         self.stdout.write("qcluster: the schema is current, starting")
         # There is one cluster, and it starts now: what a killed one had begun is free again.
