@@ -10,7 +10,7 @@ import pytest
 from mailmanclient import MailingList
 
 from tests.support import wait
-from tests.support.catcher import Mail
+from tests.support.catcher import Mail, copies
 from tests.support.lists import Address, configure, new_list, prefer, subscribe
 from tests.support.mail import message
 from tests.support.stack import Stack
@@ -23,11 +23,6 @@ def other_list(stack: Stack, unique: str) -> Iterator[MailingList]:
     """A second list of this test's own."""
     with new_list(stack, f"{unique}-2") as other:
         yield other
-
-
-def copies(mails: list[Mail]) -> list[str]:
-    """Who got a message, sorted, once for each copy."""
-    return sorted(recipient for mail in mails for recipient in mail.recipients)
 
 
 def delivered_to(stack: Stack, post: EmailMessage, *recipients: str) -> list[Mail]:

@@ -26,6 +26,11 @@ class Mail:
         return body.get_content() if body else ""
 
 
+def copies(mails: list[Mail]) -> list[str]:
+    """Who got a message, sorted, once for each copy."""
+    return sorted(recipient for mail in mails for recipient in mail.recipients)
+
+
 @dataclass(frozen=True)
 class Catcher:
     """MailDev's API below ``url``."""

@@ -62,6 +62,7 @@ def collecting(mlist: IMailingList) -> Iterator[None]:
         fcntl.flock(file, fcntl.LOCK_EX)
         _held.add(path)
         try:
+            store.flush()  # or what has just been changed here would be read anew, too
             store.refresh(mlist, NUMBERING)
             yield
             store.flush()  # core reads uncommitted data

@@ -28,7 +28,7 @@ from mailman.interfaces.domain import DomainDeletedEvent, IDomainManager
 from mailman.utilities.modules import call_name, find_name
 from zope.component import getUtility
 
-from mailman_stack.core import archivers, runner
+from mailman_stack.core import archivers, rehearsal, runner
 
 RUNNERS = Path("/run/mailman/runners")
 """A file for each runner, holding its process id: what the healthcheck compares with reality."""
@@ -121,6 +121,7 @@ def run(pages: Mapping[str, str]) -> None:
     write_maps()
     zope.event.subscribers.append(follow_domains)
     load_runners()
+    rehearsal.rehearse()
     RUNNERS.mkdir()
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's, six lines a connection
     config.db.sessionmaker.remove()

@@ -81,7 +81,7 @@ def _tags_changed(instance: Tagging, **_kwargs: object) -> None:
 @receiver(post_execute_in_worker)
 def _counted_anew(func: Any, task: dict[str, Any], **_kwargs: object) -> None:
     """HyperKitty's tasks change what it keeps in the cache, and save nothing else."""
-    if getattr(func, "__module__", None) == tasks.__name__:
+    if task.get("success") and getattr(func, "__module__", None) == tasks.__name__:
         for argument, value in zip(signature(func).parameters, task["args"], strict=False):
             if argument in LISTS_OF_TASKS:
                 _renew_found(**{LISTS_OF_TASKS[argument]: value})
