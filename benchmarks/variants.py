@@ -172,7 +172,7 @@ class Bench(Stack):
         :raises RuntimeError: when core has shunted a message.
         """
         queue = self.variant.queue
-        waiting = f"find {queue} {queue}/../archives -name '*.pck' ! -path '*/shunt/*'"
+        waiting = f"find {queue} {queue}/../archives -name '*.[bp]?k' ! -path '*/shunt/*'"
         self.wait_in("core", f'[ -z "$({waiting})" ]')
         if shunted := self.exec("core", "find", f"{queue}/shunt", "-name", "*.pck"):
             raise RuntimeError(f"core has shunted {shunted}")

@@ -46,5 +46,5 @@ def last_line(stack: Stack, mailing_list: MailingList, member: str) -> str:
     subscribe(mailing_list, member)
     post = message(member, mailing_list.fqdn_listname, "Hi")
     stack.post(post)
-    (mail,) = stack.catcher.wait_delivered(post["Message-ID"], member)
+    mail, *_ = stack.catcher.wait_delivered(post["Message-ID"], member)
     return mail.text.splitlines()[-1]

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from functools import wraps
+from http import HTTPStatus
 from urllib.error import HTTPError
 
 from django.contrib.sites.models import Site
@@ -44,7 +45,10 @@ def archive(request: HttpRequest) -> HttpResponse:
         _introduce(request.POST["mlist"])
     with transaction.atomic(), collected() as tasks:
         response = archive_api.archive(request)
-        follow(tasks)
+        if response.status_code == HTTPStatus.OK:
+            follow(tasks)
+        else:
+            transaction.set_rollback(True)
     return response
 
 
