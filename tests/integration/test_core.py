@@ -256,3 +256,10 @@ def test_maps_to_which_a_list_was_added_are_as_if_written_anew(type_: str) -> No
         assert all(text == index for text, index in added.values()), step
     first, *_others, last = (anew["postfix_lmtp"][0] for _added, anew in outcome.values())
     assert [len(first), len(last)] == [9, 4 * 9]
+
+
+def test_runners_load_nothing_by_themselves() -> None:
+    """What each loaded for itself, each would have in its own memory."""
+    loaded, sent = driven("rehearsal").splitlines()[-2:]
+    assert {name for name in loaded.split() if not name.startswith("encodings.")} <= {"netrc"}
+    assert sent == "1"
