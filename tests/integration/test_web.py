@@ -338,7 +338,10 @@ def test_uwsgi_checks_its_file(apart: Lab) -> None:
 
 def test_settings_local(apart: Lab) -> None:
     options = environment(f"{name}={value}" for name, value in SITE.items())
-    code = "from django.conf import settings as s; print(s.INSTALLED_APPS[-1], s.TIME_ZONE)"
+    code = (
+        "import readline; "  # as an interactive Python does; it sets variables
+        "from django.conf import settings as s; print(s.INSTALLED_APPS[-1], s.TIME_ZONE)"
+    )
     container = apart.create("local", *options, image=IMAGE, command=("python", "-c", code))
     text = 'INSTALLED_APPS += ["django.contrib.syndication"]\nTIME_ZONE = "Asia/Tokyo"\n'
     local = file("settings_local.py", text)
@@ -594,8 +597,11 @@ def test_what_the_archive_cannot_take_is_refused(
 ) -> None:
     mail = message(f"{'Anne ' * 60}<anne@example.org>", mlist, "Ants")
     with nothing_queued(web, qcluster):
-        with pytest.raises(requests.HTTPError, match="400"):
+        with pytest.raises(requests.HTTPError, match="400") as caught:
             web.archive(mlist, mail)
+        answer = caught.value.response
+        assert answer is not None
+        assert "too long" in answer.text
         assert web.django("OrmQ.objects.count()") == 0
 
 
@@ -807,6 +813,7 @@ def run_task(web: Container, *arguments: object, **options: object) -> None:
 
 def test_a_task_begins_at_once(web: Container, qcluster: Container, unique: str) -> None:
     wait.until("a heartbeat", lambda: qcluster.succeeds(f"{QCLUSTER}/healthcheck"))
+    settled(web)  # tasks that ask core, which is not there, hold up others
     run_task(web, "math.floor", 1.5, task_name=unique)
     tasks = f"Success.objects.filter(name='{unique}')"
     seconds = f"[(task.stopped - task.started).total_seconds() for task in {tasks}]"

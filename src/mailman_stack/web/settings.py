@@ -1,5 +1,6 @@
 """Django settings of this site, from the typed settings, then from the operator's own file."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -15,7 +16,9 @@ if TYPE_CHECKING or "mailman_stack.settings" in sys.modules:
     from mailman_stack.web.typed import *  # noqa: F403
 else:
     _command = [Path(sys.prefix, "bin", "python"), "-m", "mailman_stack.web.typed"]
-    globals().update(pickle.loads(subprocess.check_output(_command)))  # noqa: S301 - our own
+    # With Python's variables alone: readline sets its own, which would be misspelt settings.
+    _values = pickle.loads(subprocess.check_output(_command, env=os.environ))  # noqa: S301 - ours
+    globals().update(_values)
 
 # In Message-IDs and at EHLO: the container's own name is one that nobody knows.
 DNS_NAME._fqdn = HOSTNAME  # noqa: F405, SLF001 - Django has no setting for it
