@@ -4,12 +4,13 @@ import os
 import sys
 import time
 from collections import defaultdict
+from dataclasses import replace
 
 from benchmarks import measurements, report
 from benchmarks.chart import draw
 from benchmarks.keys import Samples
 from benchmarks.measurements import Size
-from benchmarks.variants import QUICK, VARIANTS, Variant, prepared
+from benchmarks.variants import EVERY_ROUND, VARIANTS, Variant, prepared
 from tests.support import evidence
 
 
@@ -21,13 +22,14 @@ def main() -> None:
     failed = []
     for turn in range(size.rounds):
         for variant in VARIANTS.values():
-            if quick and variant.name not in QUICK:
+            if (quick or turn) and variant.name not in EVERY_ROUND:
                 continue
             print(f"==> Round {turn + 1} of {size.rounds}: {variant.title}", flush=True)
             figures = samples.setdefault(variant.name, defaultdict(list))
             if not measure(variant, size, figures):
                 failed.append(variant.title)
             write(samples, turn + 1)
+        size = replace(size, many=False)  # once is enough
     sys.exit(f"error: not measured to the end: {', '.join(failed)}" if failed else 0)
 
 

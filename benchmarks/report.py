@@ -33,7 +33,8 @@ DEFINITIONS = {
 TEXT = """\
 # Results of `make bench`
 
-{when}, {machine}. Rounds: {rounds}, with the variants in turn. Medians, in brackets least and most.
+{when}, {machine}. Rounds: {rounds}, of this stack and upstream's defaults in turn; all else is
+measured in the first. Medians, in brackets least and most.
 
 ![Posts, archived messages and pages a second, latency, memory, start]({chart})
 
@@ -59,7 +60,7 @@ TEXT = """\
   no cron jobs.
 - Debian's mailman3-full: Debian's packages with SQLite, Postfix and nginx, in one container. Its
   volumes are never empty: the packages make the databases when they are installed.
-- the MTA alone: a message that core has sent, handed once more to the same MTA.
+- the MTA alone: a message that core has sent, handed once more to the same MTA, on two connections.
 
 The MTA, its settings, the database and the sink for mail (`smtp-sink`) are the same for all but
 Debian, which has its own MTA. One variant runs at a time, on empty volumes.

@@ -33,6 +33,10 @@ LOCAL_DIRECTORY={DIRECTORY}
 """
 MYSQL = 'MYSQL_PWD="$(cat /run/secrets/web_database_password)" mysql -h127.0.0.1 -uweb -Ne "$0" web'
 SQLITE = 'sqlite3 /var/lib/mailman3/web/mailman3web.db "$0"'
+NO_TASKS = "SELECT COUNT(*) = 0 FROM django_q_ormq"
+# Of a task whose end met a locked SQLite the row stays: it is taken again 360 seconds after it was.
+NO_TASKS_BUT_LOST = f"""{NO_TASKS}
+    WHERE lock NOT BETWEEN datetime('now') AND datetime('now', '+330 seconds')"""
 
 PSS = """
 for process in /proc/[0-9]*; do
@@ -75,6 +79,9 @@ class Variant:
     sql: str = MYSQL
     """Shell command, in the database's container, for a query ``$0`` of the web's schema."""
 
+    no_tasks: str = NO_TASKS
+    """The query that answers 1 when django-q has nothing left to do."""
+
     only_sends: bool = False
     """Whether nothing but the speed of sending is measured."""
 
@@ -109,6 +116,7 @@ VARIANTS = {
             queue="/var/lib/mailman3/queue",
             archives="http://web/hyperkitty",
             sql=SQLITE,
+            no_tasks=NO_TASKS_BUT_LOST,
         ),
         Variant("exim", "this stack, Exim", settings="MTA=exim\n", pace=5, only_sends=True),
         Variant(
@@ -116,7 +124,8 @@ VARIANTS = {
         ),
     )
 }
-QUICK = ("upstream", "ours")
+EVERY_ROUND = ("upstream", "ours")
+"""Those that the keys compare; the others are measured once, and not when it has to be quick."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +151,6 @@ class Bench(Stack):
         """After every how many posts core sends one with VERP, from its next start on; 0: never."""
         lines = f"[mta]\nverp_delivery_interval: {interval}\n"
         (self.directory / "local" / "mailman.cfg").write_text(lines)
-
-    def set_verp(self, interval: int) -> None:
-        """As `configure_verp`, and start core anew."""
-        self.configure_verp(interval)
-        self.compose("restart", self.service("core"))
-        self.wait_core()
 
     def python(self, script: str, *arguments: object) -> None:
         """Run one of our scripts in core's container."""
@@ -176,7 +179,7 @@ class Bench(Stack):
         self.wait_in("core", f'[ -z "$({waiting})" ]')
         if shunted := self.exec("core", "find", f"{queue}/shunt", "-name", "*.pck"):
             raise RuntimeError(f"core has shunted {shunted}")
-        self.wait_sql("SELECT COUNT(*) = 0 FROM django_q_ormq")
+        self.wait_sql(self.variant.no_tasks)
 
     def pss_mib(self, part: str) -> float:
         """Proportional set size of a part's processes (proc_pid_smaps_rollup(5))."""

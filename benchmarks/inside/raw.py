@@ -1,7 +1,7 @@
 """Hands /dump/raw to the MTA as fast as it takes it; prints when that began (time.monotonic).
 
-`python3 raw.py SENDER MEMBERS COUNT TOGETHER [OPTION…]`: COUNT times to MEMBERS recipients, TOGETHER
-in each transaction, on two connections; options are those of MAIL FROM.
+`python3 raw.py SENDER MEMBERS COUNT TOGETHER [OPTION…]`: COUNT times to MEMBERS recipients,
+TOGETHER in each transaction, on two connections; options are those of MAIL FROM.
 """
 
 import socket

@@ -35,9 +35,10 @@ def check_templates() -> None:
 def start(settings: Settings) -> None:
     check_templates()
     database.wait_for(settings.web_database)
-    # A migration that is cut off cannot be undone: from here to uWSGI no SIGTERM is heard.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # A migration that is cut off cannot be undone: a SIGTERM is heard when all are done.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     execute_from_command_line(["django-admin", "prepare"])
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     execute([*UWSGI, "--module", "mailman_stack.web.wsgi", "--need-app"])(settings)
 
 

@@ -4,6 +4,7 @@ import http
 import http.client
 import io
 import json
+import signal
 import subprocess
 import tarfile
 import uuid
@@ -140,6 +141,9 @@ class Container:
     def start_again(self, *, stop: str = "stop") -> None:
         docker(stop, self.name)
         docker("start", self.name)
+
+    def output(self) -> str:
+        return docker("logs", self.name)
 
     def address(self) -> str:
         return self.inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
@@ -495,6 +499,18 @@ def test_a_first_start_that_was_killed_is_begun_again(apart: Lab) -> None:
 
 
 # -- What is archived
+
+
+def test_a_first_start_that_is_told_to_stop_ends_after_the_migrations(apart: Lab) -> None:
+    apart.database()
+    web = apart.service()
+    wait.until("migrations begin", lambda: "applying" in web.output(), every=0.1)
+    docker("stop", "--time=60", web.name)
+    assert web.inspect("{{.State.ExitCode}}") == str(128 + signal.SIGTERM)
+    assert "Starting uWSGI" not in web.output()
+    docker("start", web.name)
+    wait.until("web is healthy", lambda: web.succeeds("healthcheck"), seconds=60)
+    assert web.output().count("applying") == 1
 
 
 @pytest.fixture
