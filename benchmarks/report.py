@@ -56,8 +56,8 @@ measured in the first. Medians, in brackets least and most.
   archiver, `max_recipients` 10; web, qcluster and cron jobs as docker-mailman has them, but without
   what it collects and compiles at each start.
 - this stack: as `make up` starts it.
-- the seed guide's settings: as upstream's, with `max_recipients` 100, four workers of qcluster and
-  no cron jobs.
+- the Uberspace guide's settings: as upstream's, with `max_recipients` 100, four workers of qcluster
+  and no cron jobs.
 - Debian's mailman3-full: Debian's packages with SQLite, Postfix and nginx, in one container. Its
   volumes are never empty: the packages make the databases when they are installed.
 - the MTA alone: a message that core has sent, handed once more to the same MTA, on two connections.

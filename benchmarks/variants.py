@@ -100,7 +100,7 @@ VARIANTS = {
         Variant("ours", "this stack", pace=5),
         Variant(
             "guide",
-            "the seed guide's settings",
+            "the Uberspace guide's settings",
             UPSTREAM,
             settings="LOCAL_MAX_RECIPIENTS=100\nLOCAL_WORKERS=4\n",
             services=PARTS,

@@ -16,7 +16,7 @@ def main() -> None:
     quick = os.environ.get("QUICK", "")
     for image in IMAGES[:1] if quick else IMAGES:
         build(image)
-    sys.exit(toolbox.run(["python", "-m", "benchmarks"], QUICK=quick))
+    sys.exit(toolbox.run(["python", "-m", "benchmarks"], PYTHONPATH="src", QUICK=quick))
 
 
 def build(target: str) -> None:

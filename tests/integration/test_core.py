@@ -263,3 +263,9 @@ def test_runners_load_nothing_by_themselves() -> None:
     loaded, sent = driven("rehearsal").splitlines()[-2:]
     assert {name for name in loaded.split() if not name.startswith("encodings.")} <= {"netrc"}
     assert sent == "1"
+
+
+def test_what_is_asked_in_one_query_is_answered_as_by_upstream() -> None:
+    *differences, number = driven("lookups").splitlines()
+    assert [line for line in differences if line.startswith("ours:")] == []
+    assert int(number) > 64 * 3 * 8

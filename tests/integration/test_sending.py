@@ -174,7 +174,8 @@ def test_what_is_sent_is_what_upstream_sends(
 def test_the_mta_names_the_recipients_of_a_few_transactions(core: Core) -> None:
     answer = core.send(SEVEN)
     assert senders(answer) == {recipient: named(recipient) for recipient in SEVEN}
-    assert (answer["messages"], answer["connections"]) == (3, 1)
+    assert answer["messages"] == 3
+    assert answer["connections"] <= 2
 
 
 def test_core_names_the_recipients_where_the_mta_cannot(core: Core) -> None:
@@ -187,7 +188,8 @@ def test_core_names_the_recipients_where_the_mta_cannot(core: Core) -> None:
 def test_who_is_not_to_be_named_is_not(core: Core, offers: list[str]) -> None:
     answer = core.send(SEVEN, verp=False, offers=offers)
     assert senders(answer) == dict.fromkeys(SEVEN, BOUNCES)
-    assert (answer["messages"], answer["connections"]) == (3, 1)
+    assert answer["messages"] == 3
+    assert answer["connections"] <= 2
 
 
 # Their mail would not come back, or be another's: see NAMEABLE in core/outgoing.py.
@@ -296,7 +298,8 @@ def test_what_was_said_before_the_end_counts(core: Core) -> None:
 @pytest.mark.parametrize("reply", ["", "421 bye", "451 later"])
 def test_the_next_transaction_has_a_connection_of_its_own(core: Core, reply: str) -> None:
     answer = core.send(SEVEN, replies={"MAIL": [reply]})
-    assert (answer["connections"], answer["messages"]) == (2, 2)
+    assert answer["messages"] == 2
+    assert answer["connections"] in (2, 3)
     assert sorted([*senders(answer), *answer["again"]]) == SEVEN
 
 
@@ -307,7 +310,8 @@ def test_the_next_transaction_has_a_connection_of_its_own(core: Core, reply: str
 @pytest.mark.parametrize("personalize", ["none", "individual"])
 def test_who_has_not_been_served_is_left(core: Core, end: dict[str, Any], personalize: str) -> None:
     answer = core.send(SEVEN, personalize=personalize, **end)
-    assert answer["messages"] == 1
+    # One that the other connection has begun may be the second.
+    assert answer["messages"] in (1, 2)
     assert sorted([*senders(answer), *answer["again"]]) == SEVEN
     assert answer["lost"] == {}
 
@@ -342,13 +346,16 @@ def test_mail_goes_out_once_the_mta_is_back(core: Core) -> None:
     assert answer["queued"] == {"out": [], "retry": [], "shunt": []}
 
 
+THIRTY = sorted(f"member-{number}@example.org" for number in range(30))
+
+
 @pytest.mark.parametrize("personalize", ["none", "individual"])
 def test_a_stop_in_the_middle_of_a_post_serves_everyone_once(core: Core, personalize: str) -> None:
-    first = core.send(SEVEN, how="out", personalize=personalize, stop=1, seconds=60)
+    first = core.send(THIRTY, how="out", personalize=personalize, stop=1, seconds=60)
     served = senders(first)
-    assert first["messages"] == 1
-    assert first["queued"]["retry"] == [sorted(set(SEVEN) - served.keys())]
+    assert 0 < len(served) < len(THIRTY)
+    assert first["queued"]["retry"] == [sorted(set(THIRTY) - served.keys())]
     core.send(how="retry", seconds=1)
     then = core.send(how="out", personalize=personalize, seconds=2)
-    assert sorted([*served, *senders(then)]) == SEVEN
+    assert sorted([*served, *senders(then)]) == THIRTY
     assert then["queued"] == {"out": [], "retry": [], "shunt": []}

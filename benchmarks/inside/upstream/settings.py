@@ -56,5 +56,5 @@ HAYSTACK_CONNECTIONS = {
     }
 }
 Q_CLUSTER = {"timeout": 300, "retry": 360, "save_limit": 100, "orm": "default"}
-if _workers := os.environ.get("LOCAL_WORKERS"):  # the seed guide's
+if _workers := os.environ.get("LOCAL_WORKERS"):  # the Uberspace guide's
     Q_CLUSTER |= {"timeout": 100, "retry": 200, "workers": int(_workers)}

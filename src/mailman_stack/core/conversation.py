@@ -4,6 +4,7 @@ import logging
 import re
 import smtplib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from itertools import batched
 from typing import Any
@@ -110,6 +111,18 @@ class Conversation(connection.Connection):
     def is_over(self) -> bool:
         """Whether the MTA has gone or core stops."""
         return self._gone or self._stopping()
+
+    @contextmanager
+    def shared(self, number: int) -> Iterator[list["Conversation"]]:
+        """Have so many, this one among them, which ends with what came of all."""
+        others = [Conversation(self._message_id, self._stopping) for _ in range(number - 1)]
+        try:
+            yield [self, *others]
+        finally:
+            for other in others:
+                other.quit()
+                self.refused |= other.refused
+                self.left += other.left
 
     def _opened(self, kind: Kind) -> bool:
         try:

@@ -26,8 +26,8 @@ from mailman.config.config import external_configuration
 from mailman.database.transaction import transaction
 from mailman.email.message import Message
 from mailman.interfaces.domain import IDomainManager
-from mailman.interfaces.listmanager import IListManager
 from mailman.interfaces.runner import RunnerInterrupt
+from mailman.model.mailinglist import MailingList
 from mailman.runners import lmtp
 from mailman.utilities.datetime import now
 from mailman.utilities.email import add_message_hash
@@ -62,12 +62,19 @@ def destination(address: str) -> Destination | None:
     if "@" not in address:
         return None
     name, subaddress, domain = lmtp.split_recipient(address)
-    lists = getUtility(IListManager)
     # A list may be named as another's sub-address would be.
-    if subaddress and (found := lists.get_by_fqdn(f"{name}-{subaddress}@{domain}")):
-        return Destination(found.list_id, None)
-    found = lists.get_by_fqdn(f"{name}@{domain}")
-    return Destination(found.list_id, subaddress) if found else None
+    if subaddress and (found := list_id(f"{name}-{subaddress}", domain)):
+        return Destination(found, None)
+    found = list_id(name, domain)
+    return Destination(found, subaddress) if found else None
+
+
+def list_id(name: str, domain: str) -> str | None:
+    """The List-Id of a list, found by it: of the other two MySQL would read all of the domain."""
+    lists = config.db.store.query(MailingList._list_id)  # noqa: SLF001 - its index is the unique one
+    found = lists.filter_by(_list_id=f"{name}.{domain}", list_name=name, mail_host=domain)
+    known: str | None = found.scalar()
+    return known
 
 
 def routing(found: Destination) -> tuple[str, dict[str, Any]]:

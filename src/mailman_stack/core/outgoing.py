@@ -19,13 +19,15 @@ import smtplib
 import socket
 import ssl
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from email.generator import BytesGenerator
 from email.header import Header
 from email.utils import formataddr
 from functools import partial
-from itertools import batched
+from itertools import batched, chain
 from typing import Any
 
 from mailman.config import config
@@ -51,6 +53,9 @@ TIMEOUT_SECONDS = 600.0
 
 TOO_MANY_RECIPIENTS = 552  # RFC 5321, section 4.5.3.1.10
 LOGIN_REQUIRED = 530  # RFC 4954, section 6
+
+CONNECTIONS = 2
+"""On how many a message to many is sent, of which the MTA serves each in a process of its own."""
 
 PERSONS = 500
 """How many are asked for at a time."""
@@ -135,12 +140,26 @@ class Bulk(bulk.BulkDelivery):
         self.arc_sign(mlist, msg, msgdata)
         content = serialised(msg)
         sender = self._get_sender(mlist, msg, msgdata)
+        waiting = deque(self._transactions(sender, msgdata))
+
+        def send(mta: Conversation) -> None:
+            with suppress(IndexError):  # nobody waits any more
+                while not mta.is_over():
+                    kind, recipients = waiting.popleft()
+                    mta.send(sender, recipients, content, kind)
+
+        number = min(len(waiting), CONNECTIONS)
+        with self._mta.shared(number) as conversations, ThreadPoolExecutor(number) as threads:
+            list(threads.map(send, conversations))
+        self._mta.left += chain.from_iterable(recipients for _, recipients in waiting)
+
+    def _transactions(self, sender: str, data: Data) -> Iterator[tuple[Kind, list[str]]]:
         kinds = defaultdict(set)
-        for recipient in msgdata["recipients"]:
-            kinds[_kind(sender, recipient, msgdata)].add(recipient)
+        for recipient in data["recipients"]:
+            kinds[_kind(sender, recipient, data)].add(recipient)
         for kind, recipients in kinds.items():
             for chunk in self.chunkify(recipients):
-                self._mta.send(sender, sorted(chunk), content, kind)
+                yield kind, sorted(chunk)
 
 
 class Individual(individual.Deliver):

@@ -5,7 +5,7 @@ from mailman.interfaces.template import ITemplateManager
 from zope.component import provideUtility
 from zope.interface import implementer
 
-from mailman_stack.core import archivers, destinations, digests, recipients
+from mailman_stack.core import archivers, destinations, digests, lookups, recipients
 from mailman_stack.core.templates import Templates
 
 
@@ -24,4 +24,5 @@ class Plugin:
         archivers.install()
         destinations.install()
         digests.install()
+        lookups.install()
         recipients.install()

@@ -9,6 +9,7 @@ post. Here only that user does not.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import batched
 from typing import Any
 
@@ -17,14 +18,14 @@ from mailman.core.constants import system_preferences
 from mailman.email.message import Message
 from mailman.handlers import member_recipients, owner_recipients
 from mailman.interfaces.mailinglist import IMailingList
-from mailman.interfaces.member import DeliveryMode, DeliveryStatus, MemberRole
+from mailman.interfaces.member import DeliveryMode, DeliveryStatus
 from mailman.interfaces.roster import IRoster
 from mailman.model.address import Address
 from mailman.model.member import Member
 from mailman.model.preferences import Preferences
 from mailman.model.roster import AbstractRoster, DigestMemberRoster, RegularMemberRoster
 from mailman.model.user import User
-from sqlalchemy import ColumnElement, func, literal
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select, union
 from sqlalchemy.orm import Query, aliased, contains_eager
 
 REGULAR = (DeliveryMode.regular,)
@@ -50,6 +51,7 @@ def install() -> None:
     for name, pipeline in config.pipelines.items():
         config.pipelines[name] = type(pipeline)()
     AbstractRoster.members = property(_all)
+    AbstractRoster._get_all_memberships = _memberships  # noqa: SLF001 - get_member's
     RegularMemberRoster.members = property(_regular)
     DigestMemberRoster.members = property(_digest)
 
@@ -88,8 +90,7 @@ def preload(mlist: IMailingList, recipients: Iterable[str]) -> dict[str, Member]
     """
     members = {}
     for emails in batched(recipients, AT_A_TIME, strict=False):
-        for member in _complete(_joined(_addressed(mlist, emails))):
-            member._mailing_list = mlist  # noqa: SLF001 - or it asks for it, to know its language
+        for member in _memberships(mlist.members, *emails):
             members[member.address.email] = member
     return members
 
@@ -119,6 +120,16 @@ def _digest(roster: IRoster) -> Iterator[Member]:
     return _complete(_with_mode(roster, DIGEST))
 
 
+def _memberships(roster: IRoster, *emails: str) -> list[Member]:
+    """Give a roster's members with these addresses; a subscribed address after its user."""
+    mlist = roster._mlist  # noqa: SLF001 - there is no other name for it
+    wanted = {"list_id": mlist.list_id, "role": roster.role, "emails": emails}
+    members = list(_linked(config.db.store.execute(_addressed(), wanted)))
+    for member in members:
+        member._mailing_list = mlist  # noqa: SLF001 - or it asks for it, to know its language
+    return members
+
+
 # -- Queries
 
 
@@ -127,23 +138,24 @@ def _query(roster: IRoster) -> Query[Any]:
     return members
 
 
-def _addressed(mlist: IMailingList, emails: Iterable[str]) -> Query[Any]:
-    """The members with these addresses; one who has also subscribed as a user comes last."""
+@cache
+def _addressed() -> Select[Any]:
+    """Make the statement for `_memberships`, once: that takes longer than to have it answered."""
     wanted = (
-        Member.list_id == mlist.list_id,
-        Member.role == MemberRole.member,
-        Address.email.in_(emails),
+        Member.list_id == bindparam("list_id"),
+        Member.role == bindparam("role"),
+        Address.email.in_(bindparam("emails", expanding=True)),
     )
-    ids = config.db.store.query(Member.id.label("id"))
+    ids = select(Member.id)
     by_address = ids.join(Address, Address.id == Member.address_id)
     by_user = ids.join(Subscriber, Subscriber.id == Member.user_id)
     by_user = by_user.join(Address, Address.id == PREFERRED_ADDRESS)
-    found = by_address.filter(*wanted).union(by_user.filter(*wanted)).subquery()
-    members = config.db.store.query(Member).join(found, found.c.id == Member.id)
-    return members.order_by(Member.address_id.is_not(None), Member.id)
+    found = union(by_address.where(*wanted), by_user.where(*wanted)).subquery()
+    members = _joined(select(Member, Address, Subscriber).join(found, found.c.id == Member.id))
+    return members.options(*_eager()).order_by(Member.address_id.is_not(None), Member.id)
 
 
-def _joined(members: Query[Any]) -> Query[Any]:
+def _joined[T: (Query[Any], Select[Any])](members: T) -> T:
     """Join to members what decides on their mail; a user gets it at the preferred address."""
     address_id = func.coalesce(Member.address_id, PREFERRED_ADDRESS)
     return (
@@ -177,13 +189,20 @@ def _enabled(members: Query[Any]) -> set[str]:
 
 def _complete(members: Query[Any]) -> Iterator[Member]:
     """Yield members with all that is joined to them, so that nothing of it is asked for again."""
+    return _linked(members.add_entity(Address).add_entity(Subscriber).options(*_eager()))
+
+
+def _linked(rows: Iterable[Any]) -> Iterator[Member]:
+    """Have members refer to what comes with them: what nothing refers to is forgotten."""
+    for member, _address, _subscriber in rows:
+        member.address  # noqa: B018
+        yield member
+
+
+def _eager() -> tuple[Any, ...]:
     owner = contains_eager(Address.user.of_type(Owner))
-    rows = members.add_entity(Address).add_entity(Subscriber)
-    for member, _address, _subscriber in rows.options(
+    return (
         contains_eager(Member.preferences.of_type(OfMember)),
         contains_eager(Address.preferences.of_type(OfAddress)),
         owner.contains_eager(Owner.preferences.of_type(OfOwner)),
-    ):
-        # What nothing refers to is forgotten.
-        member.address  # noqa: B018
-        yield member
+    )

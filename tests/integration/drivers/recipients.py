@@ -59,24 +59,26 @@ class Way(NamedTuple):
     """What Mailman uses at the moment, and what finds the members and users among addresses."""
 
     pipelines: dict[str, Any]
-    rosters: dict[Any, property]
+    rosters: dict[tuple[Any, str], Any]
     members: Callable[[Any, list[str]], Any]
     users: Callable[[list[str]], Any]
 
     @classmethod
     def now(cls, members: Any, users: Any) -> "Way":
         rosters = (AbstractRoster, RegularMemberRoster, DigestMemberRoster)
+        replaced = [(roster, "members") for roster in rosters]
+        replaced.append((AbstractRoster, "_get_all_memberships"))
         return cls(
             dict(config.pipelines),
-            {roster: vars(roster)["members"] for roster in rosters},
+            {(roster, name): vars(roster)[name] for roster, name in replaced},
             members,
             users,
         )
 
     def take(self) -> None:
         config.pipelines.update(self.pipelines)
-        for roster, members in self.rosters.items():
-            roster.members = members
+        for (roster, name), value in self.rosters.items():
+            setattr(roster, name, value)
 
 
 def upstreams_members(mlist: Any, emails: list[str]) -> dict[str, Any]:
@@ -106,6 +108,7 @@ def questions(way: Way, world: Json) -> dict[str, Callable[[Any], Json]]:
         ),
         "digest": digest,
         **{name: roster(name) for name in ROSTERS},
+        **{f"one of {name}": one_of(name, emails) for name in ROSTERS},
         "known": lambda mlist: {
             email: described(member) for email, member in way.members(mlist, emails).items()
         },
@@ -140,6 +143,15 @@ def sent() -> Iterator[tuple[Message, set[str]]]:
         message, data = queue.dequeue(file)
         queue.finish(file)
         yield message, data["recipients"]
+
+
+def one_of(name: str, emails: list[str]) -> Callable[[Any], Json]:
+    """Whom a roster has under each address, if anyone."""
+    return lambda mlist: {
+        email: where(member)
+        for email in emails
+        if (member := getattr(mlist, name).get_member(email))
+    }
 
 
 def roster(name: str) -> Callable[[Any], Json]:

@@ -29,6 +29,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email import message_from_bytes
+from math import inf
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -73,6 +74,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.question = question
         self.replies = question.get("replies", {})
         self.connections = self.messages = 0
+        self.over = False
         self.taken: list[tuple[str, str, str]] = []
 
     def reply(self, command: str, usual: str) -> str:
@@ -96,6 +98,7 @@ class Server(socketserver.ThreadingTCPServer):
         return True
 
     def end(self) -> None:
+        self.over = True
         self.shutdown()
         self.server_close()
 
@@ -108,7 +111,7 @@ class Conversation(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.server.connections += 1
         goes_on = self.say(self.server.reply("", "220 mta.example"))
-        while goes_on and (line := self.rfile.readline()):
+        while goes_on and not self.server.over and (line := self.rfile.readline()):
             goes_on = self.obey(line.decode().rstrip("\r\n"))
 
     def obey(self, command: str) -> bool:
@@ -202,7 +205,10 @@ def send(question: Json, server: Server) -> Json:
         else:
             with failing(question.get("fails")):
                 outgoing.deliver(
-                    mlist, message(question), data, lambda: server.messages == question.get("stop")
+                    mlist,
+                    message(question),
+                    data,
+                    lambda: server.messages >= question.get("stop", inf),
                 )
     except SomeRecipientsFailed as error:
         came["again"] = sorted(error.temporary_failures)
