@@ -597,6 +597,15 @@ def test_what_follows_from_several_messages_is_done_once(
     assert rows_and_tasks == [3 * len(names), names]
 
 
+def test_who_posts_most_comes_first(web: Container, mlist: str) -> None:
+    authors = ["anne@example.com", "bart@example.com", "bart@example.com", "cris@example.com"]
+    web.archive(mlist, *(message(author, mlist, "Hello") for author in authors))
+    posters = f"MailingList.objects.get(name={mlist!r}).top_posters"
+    shown = f"[[one['address'], one['count']] for one in {posters}]"
+    counts = [["bart@example.com", 2], ["anne@example.com", 1], ["cris@example.com", 1]]
+    wait.until("all are counted", lambda: web.django(shown) == counts, seconds=60, every=1)
+
+
 def test_what_fails_after_a_message_is_queued(web: Container, qcluster: Container) -> None:
     code = (
         "import django; django.setup(); from hyperkitty import tasks; "

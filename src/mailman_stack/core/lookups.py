@@ -7,9 +7,7 @@ such queries, and each takes core about a millisecond, and the database half of 
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
-from lazr.config import as_boolean
 from mailman.config import config
 from mailman.config.config import Configuration
 from mailman.database.transaction import dbconnection
@@ -19,9 +17,10 @@ from mailman.interfaces.mailinglist import IMailingList
 from mailman.model.bans import Ban, BanManager
 from mailman.model.domain import Domain, DomainManager
 from mailman.model.mailinglist import ListArchiver, ListArchiverSet
-from mailman.utilities.modules import call_name
 from sqlalchemy import or_
 from sqlalchemy.orm import Session
+
+_upstreams_archivers = Configuration.archivers.fget
 
 
 def install() -> None:
@@ -62,16 +61,11 @@ def _complete(archivers: ListArchiverSet, store: Session, mlist: IMailingList) -
 
 
 def _archivers(configuration: Configuration) -> Iterator[IArchiver]:
-    sections = configuration._config.getByCategory("archiver", [])  # noqa: SLF001 - as upstream's
-    return iter(_made(tuple((one["class"].strip(), one.enable) for one in sections)))
+    # Another is there when the configuration is changed.
+    data = configuration._config.data  # noqa: SLF001 - as upstream's
+    return iter(_made(configuration, data))
 
 
 @lru_cache
-def _made(sections: tuple[tuple[str, str], ...]) -> list[Any]:
-    archivers = []
-    for class_path, enable in sections:
-        if class_path:
-            archiver = call_name(class_path)
-            archiver.is_enabled = as_boolean(enable)
-            archivers.append(archiver)
-    return archivers
+def _made(configuration: Configuration, _data: object) -> list[IArchiver]:
+    return list(_upstreams_archivers(configuration))
