@@ -158,7 +158,7 @@ def threads(draw: st.DrawFn) -> dict[str, object]:
     }
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(thread=threads())
 def test_messages_stand_where_hyperkitty_puts_them(
     arranged: Callable[[object], dict[str, object]], thread: dict[str, object]
