@@ -70,11 +70,10 @@ def destination(address: str) -> Destination | None:
 
 
 def list_id(name: str, domain: str) -> str | None:
-    """The List-Id of a list, found by it: of the other two MySQL would read all of the domain."""
-    lists = config.db.store.query(MailingList._list_id)  # noqa: SLF001 - its index is the unique one
-    found = lists.filter_by(_list_id=f"{name}.{domain}", list_name=name, mail_host=domain)
-    known: str | None = found.scalar()
-    return known
+    """The List-Id of a list, found by its name: many lists have one domain, few one name."""
+    columns = MailingList._list_id, MailingList.mail_host  # noqa: SLF001 - as upstream's
+    lists = config.db.store.query(*columns).filter_by(list_name=name)
+    return next((known for known, host in lists if host == domain), None)
 
 
 def routing(found: Destination) -> tuple[str, dict[str, Any]]:
