@@ -10,7 +10,6 @@ import time
 from base64 import b32encode
 from email.errors import MessageError
 from email.utils import unquote
-from functools import cache
 from hashlib import sha1
 from http import HTTPStatus
 from pathlib import Path
@@ -148,12 +147,6 @@ class Archiver(mailman_hyperkitty.Archiver):
     def _put_back(self, name: str) -> None:
         path = Path(self._switchboard.queue_directory, f"{name}.bak")
         path.rename(path.with_suffix(".pck"))
-
-
-@cache
-def archiver() -> Archiver:
-    """The one of this process: Mailman asks for one with each post."""
-    return Archiver()
 
 
 class ArchiveRunner(archive.ArchiveRunner):

@@ -61,6 +61,7 @@ def _complete(archivers: ListArchiverSet, store: Session, mlist: IMailingList) -
 
 
 def _archivers(configuration: Configuration) -> Iterator[IArchiver]:
+    """As upstream, which makes new ones for each question; here they may remember something."""
     # Another is there when the configuration is changed.
     data = configuration._config.data  # noqa: SLF001 - as upstream's
     return iter(_made(configuration, data))
