@@ -1,8 +1,6 @@
 """What web and qcluster make of messages, and which pages they keep."""
 
 import http
-import json
-import subprocess
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 
@@ -21,6 +19,7 @@ from tests.support.weblab import (
     SITE,
     Container,
     Lab,
+    asked,
     environment,
     nothing_queued,
     paused,
@@ -128,23 +127,8 @@ def arranged(make_lab: Callable[[], Lab]) -> Iterator[Callable[[object], dict[st
     options = environment(f"{name}={value}" for name, value in SITE.items())
     command = ("python", "-c", (DRIVERS / "positions.py").read_text())
     container = lab.create("positions", "--interactive", *options, image=IMAGE, command=command)
-    with subprocess.Popen(
-        ["docker", "start", "--attach", "--interactive", container.name],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        stdin, stdout = process.stdin, process.stdout
-
-        def ask(thread: object) -> dict[str, object]:
-            stdin.write(json.dumps(thread).encode() + b"\n")
-            stdin.flush()
-            answer: dict[str, object] = json.loads(stdout.readline())
-            return answer
-
+    with asked(container) as ask:
         yield ask
-        stdin.close()
 
 
 @st.composite

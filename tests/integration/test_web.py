@@ -4,7 +4,6 @@ import http
 import io
 import json
 import signal
-import subprocess
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 
@@ -21,6 +20,7 @@ from tests.support.weblab import (
     SITE,
     Container,
     Lab,
+    asked,
     docker,
     environment,
 )
@@ -63,22 +63,8 @@ def same_values(make_lab: Callable[[], Lab]) -> Iterator[Callable[[Mapping[str, 
     options = environment(f"{name}={value}" for name, value in site.items())
     command = ("python", "-c", SAME_VALUES)
     container = lab.create("values", "--interactive", *options, image=IMAGE, command=command)
-    with subprocess.Popen(
-        ["docker", "start", "--attach", "--interactive", container.name],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        stdin, stdout = process.stdin, process.stdout
-
-        def ask(variables: Mapping[str, str]) -> object:
-            stdin.write(json.dumps(variables).encode() + b"\n")
-            stdin.flush()
-            return json.loads(stdout.readline())
-
+    with asked(container) as ask:
         yield ask
-        stdin.close()
 
 
 def values(characters: st.SearchStrategy[str]) -> st.SearchStrategy[str]:

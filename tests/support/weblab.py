@@ -4,11 +4,11 @@ import http.client
 import json
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage, Message
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import requests
 
@@ -174,6 +174,27 @@ class Lab:
             docker("rm", "--force", "--volumes", name)
         self.containers.clear()
         docker("volume", "rm", "--force", self.id)
+
+
+@contextmanager
+def asked(container: Container) -> Iterator[Callable[[object], Any]]:
+    """Start a program that answers each line of JSON with another; give what asks it."""
+    with subprocess.Popen(
+        ["docker", "start", "--attach", "--interactive", container.name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        stdin, stdout = process.stdin, process.stdout
+
+        def ask(question: object) -> Any:
+            stdin.write(json.dumps(question).encode() + b"\n")
+            stdin.flush()
+            return json.loads(stdout.readline())
+
+        yield ask
+        stdin.close()
 
 
 def environment(assignments: Iterator[str] | tuple[str, ...]) -> tuple[str, ...]:
