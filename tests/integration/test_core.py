@@ -258,9 +258,10 @@ def test_maps_to_which_a_list_was_added_are_as_if_written_anew(type_: str) -> No
     assert [len(first), len(last)] == [9, 4 * 9]
 
 
-def test_runners_load_nothing_by_themselves() -> None:
-    """What each loaded for itself, each would have in its own memory."""
-    loaded, sent = driven("rehearsal").splitlines()[-2:]
+def test_runners_load_and_compile_little_by_themselves() -> None:
+    """What each did for itself, each would have in its own memory."""
+    compiled, loaded, sent = driven("rehearsal").splitlines()[-3:]
+    assert compiled == "0"
     assert {name for name in loaded.split() if not name.startswith("encodings.")} <= {"netrc"}
     assert sent == "1"
 
