@@ -5,7 +5,6 @@ times the start-up work and twelve times the memory. Here they share both. Resta
 master's lock and its PID file stay upstream's.
 """
 
-import gc
 import logging
 import os
 import random
@@ -28,6 +27,7 @@ from mailman.interfaces.domain import DomainDeletedEvent, IDomainManager
 from mailman.utilities.modules import call_name, find_name
 from zope.component import getUtility
 
+from mailman_stack import forking
 from mailman_stack.core import archivers, rehearsal, runner
 
 RUNNERS = Path("/run/mailman/runners")
@@ -126,8 +126,7 @@ def run(pages: Mapping[str, str]) -> None:
     logging.getLogger("mail.log").setLevel(logging.WARNING)  # aiosmtpd's, six lines a connection
     config.db.sessionmaker.remove()
     config.db.engine.dispose()
-    gc.collect()
-    gc.freeze()  # a collection in a runner would copy every page it looks at
+    forking.share()
     lock = master.acquire_lock(force=True)
     Path(config.PID_FILE).write_text(f"{os.getpid()}\n")
     setproctitle.setproctitle("mailman: master")
