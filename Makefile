@@ -36,7 +36,7 @@ sieve:  ## Print the Sieve rule for a mailbox that fetchmail reads
 	@docker compose run --rm --no-deps --no-TTY web python -m mailman_stack.show sieve
 
 ##@ Development
-.PHONY: test lint unit integration e2e lists browser host uberspace upstream-tests bench settings lock help
+.PHONY: test lint unit integration e2e lists browser host uberspace upstream-tests bench bench-search settings lock help
 
 test:  ## Run every check below
 	@$(PYTHON) -m scripts.test
@@ -57,6 +57,10 @@ upstream-tests:  ## Run the tests of Mailman's own parts in our images, on our d
 
 bench:  ## Measure this stack beside upstream's defaults and Debian's packages (QUICK=1: in ten minutes)
 	@$(PYTHON) -m scripts.bench
+
+bench-search:  ## Measure full-text search with Xapian and with Whoosh (MESSAGES=500: a trial)
+	@$(PYTHON) -m scripts.toolbox env PYTHONPATH=src MESSAGES=$(MESSAGES) LIMIT=$(LIMIT) \
+		python -m benchmarks.search
 
 settings:  ## Write .env.example and docs/settings.md anew from the declared settings
 	@$(PYTHON) -m scripts.toolbox env PYTHONPATH=src python -m mailman_stack.reference

@@ -1,40 +1,14 @@
 #!/opt/mailman-stack/bin/python
-"""Mailman core: renders mailman.cfg, waits for the database, becomes the master of the runners."""
+"""Mailman core: renders mailman.cfg, becomes the master of the runners."""
 
-import configparser
+import json
 import shutil
+import signal
 import sys
 from pathlib import Path
 
-from lazr.config.interfaces import ConfigErrors
-from mailman.config import config
-from mailman.core.initialize import initialize_1
-from mailman.utilities.modules import call_name
-
-from mailman_stack import database
-from mailman_stack.core import master, templates
-from mailman_stack.entrypoint import Service, fail
+from mailman_stack.entrypoint import Service, execute
 from mailman_stack.settings import Settings
-
-CONFIG = "/etc/mailman3/mailman.cfg"
-
-
-def check() -> None:
-    """Load the files with Mailman's own parser, which knows every section, key and template."""
-    try:
-        initialize_1(CONFIG)
-        config.validate()
-    except configparser.Error as error:
-        fail("core", str(error).splitlines())
-    except ConfigErrors as error:
-        # lazr.config still asks for ASCII; Mailman reads UTF-8.
-        errors = [problem for problem in error.errors if not isinstance(problem, UnicodeError)]
-        if errors:
-            fail("core", [f"{CONFIG}: {problem}" for problem in errors])
-    call_name(config.mta.incoming)
-    list(config.archivers)
-    if problems := templates.install():
-        fail("core", problems)
 
 
 def move_list_data() -> None:
@@ -48,16 +22,16 @@ def move_list_data() -> None:
         shutil.rmtree(old)
 
 
-def run(settings: Settings) -> None:
+def start(settings: Settings) -> None:
+    """Leave all that has read the settings behind: the runners would keep 10 MB of it."""
     move_list_data()
-    check()
-    database.wait_for(settings.core_database)
-    master.run(
-        {
-            domain.name: f"{settings.web_scheme}://{domain.web_host}/mailman3"
-            for domain in settings.domains
-        }
-    )
+    pages = {
+        domain.name: f"{settings.web_scheme}://{domain.web_host}/mailman3"
+        for domain in settings.domains
+    }
+    # Until the master hears it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    execute([sys.executable, "-m", "mailman_stack.core", json.dumps(pages)])(settings)
 
 
-Service(name="core", config="core", start=run).run(sys.argv[1:])
+Service(name="core", config="core", start=start).run(sys.argv[1:])

@@ -11,7 +11,8 @@ from django.template import TemplateSyntaxError
 from django.template.loader import get_template
 
 from mailman_stack import database, templates
-from mailman_stack.entrypoint import Service, execute, fail
+from mailman_stack.entrypoint import Service, execute
+from mailman_stack.failing import fail
 from mailman_stack.settings import Settings
 
 UWSGI = ["uwsgi", "--ini", "/etc/uwsgi/uwsgi.ini"]

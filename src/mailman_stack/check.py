@@ -2,7 +2,7 @@
 
 import sys
 
-from mailman_stack.entrypoint import fail
+from mailman_stack.failing import fail
 from mailman_stack.settings import SettingsError, load
 
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mailman_stack import tls
+from mailman_stack.failing import fail
 from mailman_stack.render import render
 from mailman_stack.settings import Settings, SettingsError, load
-
-EX_CONFIG = 78  # sysexits.h
 
 Command = list[str]
 
@@ -69,10 +68,3 @@ class Service:
         if result.returncode:
             output = (result.stdout + result.stderr).strip().splitlines()
             fail(self.name, [f"{command[0]} refuses the configuration:", *output])
-
-
-def fail(service: str, problems: Sequence[str]) -> NoReturn:
-    """Say why this container cannot work, a line for each problem, and exit."""
-    for problem in problems:
-        print(f"{service}: {problem}", file=sys.stderr, flush=True)
-    sys.exit(EX_CONFIG)

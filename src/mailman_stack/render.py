@@ -10,11 +10,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import SecretStr
 
+from mailman_stack import LOCAL
 from mailman_stack.mta import prefixes
 from mailman_stack.settings import Settings
 
 TEMPLATES = Path("/usr/share/mailman-stack/config")
-LOCAL = Path("/etc/mailman-stack/local")
 
 
 def _plain(value: object) -> object:

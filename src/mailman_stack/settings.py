@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -30,6 +30,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mailman_stack.database import Database
 
 SECRETS_DIR = Path("/run/secrets")
 
@@ -261,45 +263,6 @@ UNSET = SecretStr("")
 def example(value: str) -> Any:
     """Declare a setting that has no default; ``value`` stands in ``.env.example``."""
     return Field(examples=[value])
-
-
-class Database(NamedTuple):
-    """Where one schema is and who may use it; ``options`` are mysqlclient's connect options."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    schema: str
-    options: str = ""
-
-    @property
-    def connect_options(self) -> dict[str, str]:
-        """The options as mysqlclient's ``connect`` takes them."""
-        return {"charset": "utf8mb4", **dict(parse_qsl(self.options))}
-
-    @classmethod
-    def from_url(cls, url: str) -> Self:
-        """From ``mysql://user:password@host[:port]/schema[?options]``.
-
-        :raises ValueError: when the port is not one, or what is percent-encoded is not UTF-8.
-        """
-        parts = urlsplit(url)
-        return cls(
-            host=parts.hostname or "",
-            port=parts.port or 3306,
-            user=unquote(parts.username or "", errors="strict"),
-            password=unquote(parts.password or "", errors="strict"),
-            schema=parts.path[1:],
-            options=parts.query,
-        )
-
-    @property
-    def url(self) -> str:
-        """As SQLAlchemy wants it, which decodes user and password and takes the schema as it is."""
-        login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
-        place = f"{self.host}:{self.port}/{self.schema}"
-        return f"mysql://{login}@{place}?{urlencode(self.connect_options)}"
 
 
 class Section(BaseSettings):

@@ -7,7 +7,7 @@ as the service web, which is in every network that mail is sent from.
 import sys
 
 from mailman_stack import mta
-from mailman_stack.entrypoint import fail
+from mailman_stack.failing import fail
 from mailman_stack.render import TEMPLATES, environment
 from mailman_stack.settings import Settings, SettingsError, load
 

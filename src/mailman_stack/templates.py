@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from mailman_stack.render import LOCAL
+from mailman_stack import LOCAL
 
 MAIL = LOCAL / "templates" / "mail"
 WEB = LOCAL / "templates" / "web"

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from mailman_stack.render import LOCAL
+from mailman_stack import LOCAL
 from mailman_stack.settings import Settings, SettingsError
 
 GIVEN = LOCAL / "tls"

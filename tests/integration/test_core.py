@@ -266,6 +266,22 @@ def test_runners_load_and_compile_little_by_themselves() -> None:
     assert sent == "1"
 
 
+def test_an_answer_is_remembered_until_something_changes_or_the_transaction_ends() -> None:
+    assert json.loads(driven("memo").splitlines()[-1]) == [
+        ["first", False, 1],
+        ["again", False, 0],
+        ["banned, not yet written", True, 1],
+        ["banned", True, 1],
+        ["banned, again", True, 0],
+        ["unbanned by a statement", False, 1],
+        ["in the next transaction", True, 1],
+        ["unbanned, not yet written", False, 1],
+        ["after all not", True, 1],
+        ["unbanned by another", True, 0],
+        ["unbanned by another, seen", False, 1],
+    ]
+
+
 def test_what_is_asked_in_one_query_is_answered_as_by_upstream() -> None:
     *differences, number = driven("lookups").splitlines()
     assert [line for line in differences if line.startswith("ours:")] == []

@@ -8,7 +8,8 @@ from unittest.mock import patch
 
 import pytest
 
-from mailman_stack.entrypoint import EX_CONFIG, Service
+from mailman_stack.entrypoint import Service
+from mailman_stack.failing import EX_CONFIG
 from tests.unit.loading import REQUIRED
 
 

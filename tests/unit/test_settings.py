@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailman_stack import settings
-from mailman_stack.settings import Database, MailDomain, SettingsError
+from mailman_stack.database import Database
+from mailman_stack.settings import MailDomain, SettingsError
 from tests.unit.loading import loaded, problems
 
 SECRETS = {

@@ -6,6 +6,7 @@ a list is asked for once in a while, and what waits is tried again by itself, in
 """
 
 import logging
+import os
 import time
 from base64 import b32encode
 from email.errors import MessageError
@@ -34,6 +35,9 @@ REFUSED_SECONDS = 60
 ASK_SECONDS = 10
 ARCHIVE_SECONDS = 330
 """How long an answer may take; uWSGI ends a request after 300 s."""
+
+NICE = 15
+"""Where posts come faster than they can be sent, sending them comes before archiving them."""
 
 AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
@@ -154,6 +158,7 @@ class ArchiveRunner(archive.ArchiveRunner):
 
     def __init__(self, name: str, slice: int | None = None) -> None:  # noqa: A002 - upstream's
         super().__init__(name, slice)
+        os.nice(NICE)
         enabled = (each for each in config.archivers if each.is_enabled)
         self._archivers = [each for each in enabled if isinstance(each, Archiver)]
         for each in self._archivers:

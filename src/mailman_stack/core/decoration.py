@@ -6,6 +6,7 @@ their links, its texts.
 
 from collections.abc import Callable
 from functools import cached_property
+from itertools import product
 from typing import Any, NamedTuple
 
 from mailman.config import config
@@ -18,6 +19,8 @@ from mailman.model.template import Template, TemplateLoader
 from sqlalchemy import or_
 from zope.component import provideUtility
 from zope.interface import implementer
+
+from mailman_stack.core import memo
 
 TEXTS = ("list:member:regular:header", "list:member:regular:footer")
 
@@ -85,10 +88,12 @@ class ListOfOneMessage:
     @cached_property
     def _personal(self) -> set[str]:
         """The texts whose URIs hold placeholders other than those of the list."""
-        context = or_(
-            Template.context.in_([self.list_id, self.mail_host]), Template.context.is_(None)
-        )
-        rows = config.db.store.query(Template).filter(Template.name.in_(TEXTS), context)
+        contexts = (self.list_id, self.mail_host, None)
+        its_own = or_(Template.context.in_(contexts[:2]), Template.context.is_(None))
+        rows = config.db.store.query(Template).filter(Template.name.in_(TEXTS), its_own).all()
+        there = {(row.name, row.context) for row in rows}
+        for text in product(TEXTS, contexts):
+            memo.note(text in there, "text", *text)
         return {row.name for row in rows if "user" in row.uri or "member" in row.uri}
 
 

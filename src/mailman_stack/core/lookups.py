@@ -6,7 +6,7 @@ such queries, and each takes core about a millisecond, and the database half of 
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from mailman.config import config
 from mailman.config.config import Configuration
@@ -17,8 +17,10 @@ from mailman.interfaces.mailinglist import IMailingList
 from mailman.model.bans import Ban, BanManager
 from mailman.model.domain import Domain, DomainManager
 from mailman.model.mailinglist import ListArchiver, ListArchiverSet
-from sqlalchemy import or_
+from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session
+
+from mailman_stack.core.memo import remembered
 
 _upstreams_archivers = Configuration.archivers.fget
 
@@ -31,15 +33,24 @@ def install() -> None:
     Configuration.archivers = property(_archivers)
 
 
-@dbconnection
-def _is_banned(manager: BanManager, store: Session, email: str) -> bool:
-    of_site = Ban.list_id.is_(None)
-    of_list = Ban.list_id == manager._list_id  # noqa: SLF001 - as upstream's
-    rows = store.query(Ban.email).filter(
-        or_(of_site, of_list), or_(Ban.email == email, Ban.email.startswith("^"))
-    )
-    entries = {entry for (entry,) in rows}
+def _is_banned(manager: BanManager, email: str) -> bool:
+    list_id = manager._list_id  # noqa: SLF001 - as upstream's
+    return remembered(lambda: _has_ban(list_id, email), "banned", list_id, email)
+
+
+def _has_ban(list_id: str | None, email: str) -> bool:
+    wanted = {"list_id": list_id, "email": email}
+    entries = set(config.db.store.scalars(_bans(), wanted))
     return email in entries or any(re.match(entry, email, re.IGNORECASE) for entry in entries)
+
+
+@cache
+def _bans() -> Select[tuple[str]]:
+    """Make the statement, once: that takes longer than to have it answered."""
+    return select(Ban.email).where(
+        or_(Ban.list_id.is_(None), Ban.list_id == bindparam("list_id")),
+        or_(Ban.email == bindparam("email"), Ban.email.startswith("^")),
+    )
 
 
 @dbconnection

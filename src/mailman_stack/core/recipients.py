@@ -28,6 +28,8 @@ from mailman.model.user import User
 from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select, union
 from sqlalchemy.orm import Query, aliased, contains_eager
 
+from mailman_stack.core.memo import remembered
+
 REGULAR = (DeliveryMode.regular,)
 DIGEST = (
     DeliveryMode.plaintext_digests,
@@ -36,6 +38,9 @@ DIGEST = (
 )
 AT_A_TIME = 1000
 """How many addresses a query names."""
+
+AS_WRITTEN = "/*+ JOIN_FIXED_ORDER() */"
+"""MySQL's optimizer takes a table that has just grown for an empty one, and may begin with it."""
 
 # Who has subscribed as a user, and whose an address is: not always the same.
 Subscriber, Owner = aliased(User), aliased(User)
@@ -124,7 +129,11 @@ def _memberships(roster: IRoster, *emails: str) -> list[Member]:
     """Give a roster's members with these addresses; a subscribed address after its user."""
     mlist = roster._mlist  # noqa: SLF001 - there is no other name for it
     wanted = {"list_id": mlist.list_id, "role": roster.role, "emails": emails}
-    members = list(_linked(config.db.store.execute(_addressed(), wanted)))
+
+    def ask() -> list[Member]:
+        return list(_linked(config.db.store.execute(_addressed(), wanted)))
+
+    members = [*remembered(ask, "members", mlist.list_id, roster.role, emails)]
     for member in members:
         member._mailing_list = mlist  # noqa: SLF001 - or it asks for it, to know its language
     return members
@@ -141,17 +150,19 @@ def _query(roster: IRoster) -> Query[Any]:
 @cache
 def _addressed() -> Select[Any]:
     """Make the statement for `_memberships`, once: that takes longer than to have it answered."""
-    wanted = (
-        Member.list_id == bindparam("list_id"),
-        Member.role == bindparam("role"),
-        Address.email.in_(bindparam("emails", expanding=True)),
+    emails = Address.email.in_(bindparam("emails", expanding=True))
+    ids = select(Member.id).select_from(Address).where(emails)
+    ids = ids.prefix_with(AS_WRITTEN, dialect="mysql")
+    by_address = ids.join(Member, Member.address_id == Address.id)
+    by_user = ids.join(Subscriber, Address.id == PREFERRED_ADDRESS)
+    by_user = by_user.join(Member, Member.user_id == Subscriber.id)
+    found = union(by_address, by_user).subquery()
+    members = select(Member, Address, Subscriber).select_from(found)
+    members = _joined(members.join(Member, Member.id == found.c.id))
+    # Of one address there are few members; of the list there may be many.
+    members = members.where(
+        Member.list_id == bindparam("list_id"), Member.role == bindparam("role")
     )
-    ids = select(Member.id)
-    by_address = ids.join(Address, Address.id == Member.address_id)
-    by_user = ids.join(Subscriber, Subscriber.id == Member.user_id)
-    by_user = by_user.join(Address, Address.id == PREFERRED_ADDRESS)
-    found = union(by_address.where(*wanted), by_user.where(*wanted)).subquery()
-    members = _joined(select(Member, Address, Subscriber).join(found, found.c.id == Member.id))
     return members.options(*_eager()).order_by(Member.address_id.is_not(None), Member.id)
 
 
@@ -165,6 +176,7 @@ def _joined[T: (Query[Any], Select[Any])](members: T) -> T:
         .outerjoin(Member.preferences.of_type(OfMember))
         .outerjoin(Address.preferences.of_type(OfAddress))
         .outerjoin(Owner.preferences.of_type(OfOwner))
+        .prefix_with(AS_WRITTEN, dialect="mysql")
     )
 
 

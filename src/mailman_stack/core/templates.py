@@ -13,6 +13,7 @@ from mailman.model.template import TemplateManager
 from zope.component import getUtility
 
 from mailman_stack import templates
+from mailman_stack.core.memo import remembered
 
 log = logging.getLogger("mailman.error")
 
@@ -82,6 +83,9 @@ class Templates(TemplateManager):
         holds up a runner for seconds: so nobody asks it again at once.
         """
         if time.monotonic() < self._passed_over.get((name, context), 0):
+            return None
+        may_be_there = remembered(lambda: True, "text", name, context)
+        if not may_be_there:
             return None
         try:
             text: str | None = super().get(name, context, **substitutions)

@@ -6,9 +6,8 @@ As a program it prints them, pickled: see :mod:`mailman_stack.web.settings`.
 import pickle
 import sys
 
+from mailman_stack import LOCAL, templates
 from mailman_stack import settings as stack
-from mailman_stack import templates
-from mailman_stack.render import LOCAL
 from mailman_stack.web.defaults import Q_CLUSTER, TEMPLATES
 
 # Mailman's codes that are not Django's in lower case with a hyphen.

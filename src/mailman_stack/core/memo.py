@@ -1,0 +1,48 @@
+"""Answers of the database that hold for as long as a transaction lasts and changes nothing.
+
+Three of Mailman's rules ask of each sender whether it is banned, others whether it is a member; and
+an address may be a sender by several headers.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from mailman.config import config
+from sqlalchemy import event
+from sqlalchemy.orm import ORMExecuteState, Session
+
+KEPT = "mailman_stack.memo"
+"""The name, in a session's ``info``, of what is remembered."""
+
+
+def install() -> None:
+    """Forget everything as soon as something is changed, or another transaction begins."""
+    for name in ("after_flush", "after_transaction_end"):
+        event.listen(config.db.sessionmaker, name, _forget)
+    event.listen(config.db.sessionmaker, "do_orm_execute", _forget_by_statement)
+
+
+def remembered[T](ask: Callable[[], T], *question: Hashable) -> T:
+    """Ask, unless the answer to this question is known."""
+    store: Session = config.db.store
+    if store.new or store.dirty or store.deleted:
+        return ask()  # which first writes all that
+    known: dict[Hashable, Any] = store.info.setdefault(KEPT, {})
+    if question not in known:
+        known[question] = ask()
+    answer: T = known[question]
+    return answer
+
+
+def note(answer: object, *question: Hashable) -> None:
+    """Know an answer from now on."""
+    config.db.store.info.setdefault(KEPT, {})[question] = answer
+
+
+def _forget(store: Session, *_details: object) -> None:
+    store.info.pop(KEPT, None)
+
+
+def _forget_by_statement(statement: ORMExecuteState) -> None:
+    if not statement.is_select:
+        _forget(statement.session)
