@@ -1,4 +1,4 @@
-"""`make bench-search`: Whoosh, which the stack uses, beside Xapian, on the same messages.
+"""`make bench-search`: Xapian, which the stack uses, beside Whoosh, on the same messages.
 
 What runs in the web image is `inside/search.py`, on the messages of `inside/messages.py`.
 """
@@ -38,17 +38,16 @@ NAME = "search-bench"
 IMAGE = "mailman-stack/web"
 DATA = "/var/lib/mailman-web"
 CODE = "/opt/search"
-LIBRARIES = f"{DATA}/xapian/usr/lib"
-# The web image has no Xapian: it gets Debian's, unpacked.
+PACKAGES = f"{DATA}/whoosh/usr/lib/python3/dist-packages"
+# The web image has no Whoosh: it gets Debian's, unpacked.
 FETCH = f"""
-apt-get update -qq && cd /tmp || exit
-apt-get download -qq libxapian30 python3-filelock python3-xapian python3-xapian-haystack || exit
-for package in *.deb; do dpkg --extract "$package" {DATA}/xapian || exit; done
+apt-get update -qq && cd /tmp && apt-get download -qq python3-whoosh || exit
+dpkg --extract python3-whoosh_*.deb {DATA}/whoosh
 """
 RUN = "import django; django.setup(); from benchmarks.inside import search; search.{}"
 
 TEXT = """\
-# Search: Whoosh and Xapian
+# Search: Xapian and Whoosh
 
 {date}, {machine}. {messages:,} messages of {text_mib:.0f} MiB in all, as a database
 {database_mib:.0f} MiB. {conclusion}
@@ -58,8 +57,8 @@ TEXT = """\
 `make bench-search` fills HyperKitty's models, in an SQLite file, with the same messages for both:
 about 1.5 KB each, words by Zipf's law from a vocabulary of 50,000, in threads of five, over five
 years, in five lists, of which one is private. Each engine runs in the web image, in one process,
-without a network, one after the other. Whoosh is the image's own; Xapian and xapian-haystack are
-Debian's. Both index what this stack does.
+without a network, one after the other. Xapian is the image's own, Whoosh Debian's. Both index what
+this stack does.
 
 - **build**: all messages, in batches of 1,000 as `update_index` has them, for {limit:,} s at most.
 - **peak memory**: of the process that has built it, with Django and all it loads.
@@ -109,8 +108,7 @@ def inside(image: str, engine: str, call: str) -> Figures:
         "inside",
         "--network=none",
         f"--volume={ROOT}/benchmarks/inside:{CODE}/benchmarks/inside:ro",
-        f"--env=PYTHONPATH={CODE}:{LIBRARIES}/python3/dist-packages",
-        f"--env=LD_LIBRARY_PATH={LIBRARIES}/x86_64-linux-gnu:{LIBRARIES}/aarch64-linux-gnu",
+        f"--env=PYTHONPATH={CODE}:{PACKAGES}",
         "--env=DJANGO_SETTINGS_MODULE=benchmarks.inside.search_settings",
         f"--env=SEARCH_ENGINE={engine}",
         "--entrypoint=python",

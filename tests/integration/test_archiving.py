@@ -1,6 +1,8 @@
 """What web and qcluster make of messages, and which pages they keep."""
 
 import http
+import re
+import uuid
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 
@@ -25,6 +27,42 @@ from tests.support.weblab import (
     paused,
     settled,
 )
+
+# -- What is found
+
+
+def found(web: Container, query: str, mlist: str = "") -> set[str]:
+    """Who has written what a stranger finds."""
+    of = f"&mlist={mlist}" if mlist else ""
+    page = web.get(f"/archives/search?q={query}{of}", User_Agent="Googlebot/2.1")
+    assert page.status == http.HTTPStatus.OK
+    return set(re.findall(r"\b(anne|bart|cris)\b", page.body.decode()))
+
+
+def test_a_stranger_finds_mail_with_words_of_any_length_but_none_of_private_lists(
+    web: Container, mlist: str
+) -> None:
+    long = "x" * 5000 + " \N{GRINNING FACE}" * 2 + "\N{GRINNING FACE}" * 300 + "\n"
+    secret, other = f"secret-{mlist}", f"other-{mlist}"
+    word = f"needle{uuid.uuid4().hex}"
+    assert found(web, word) == set()
+    web.archive(mlist, message("anne@example.org", mlist, long[:900], f"{long}The {word}s.\n"))
+    web.archive(secret, message("bart@example.org", secret, "Ants", f"The {word}.\n"))
+    web.archive(other, message("cris@example.org", other, "Ants", f"Another {word}\n"))
+    # A list is private until core, which is not here, says what it is.
+    web.django(f"MailingList.objects.filter(name='{other}').update(archive_policy=2)")
+    for _again in range(2):
+        web.run(
+            "django-admin", "shell", "--command",
+            "from mailman_stack.web import jobs; jobs.index_new_mail()",
+        )  # fmt: skip
+        assert found(web, word) == {"anne", "cris"}
+        assert found(web, word, mlist) == {"anne"}
+        assert found(web, "needle", other) == set()
+        assert found(web, f'"another+{word}"') == {"cris"}
+        for odd in ("*", '"', "(", "AND", "NOT+a", "a:b", "mailinglist:x", "a..b", "%00", "-"):
+            assert "bart" not in found(web, odd)
+
 
 # -- What is archived
 

@@ -49,9 +49,10 @@ TEMPLATES = [{**_engine, "OPTIONS": {"context_processors": _processors}}]
 _ours = settings.DATABASES["default"]
 DATABASES = {"default": {key: _ours[key] for key in (
     "ENGINE", "HOST", "PORT", "USER", "PASSWORD", "NAME", "OPTIONS")}}  # fmt: skip
+# Whoosh by default, which is slower. Nothing is searched; new mail is indexed once an hour.
 HAYSTACK_CONNECTIONS = {
     "default": {
-        "ENGINE": "haystack.backends.whoosh_backend.WhooshEngine",
+        "ENGINE": "xapian_backend.XapianEngine",
         "PATH": "/var/lib/mailman-web/fulltext_index",
     }
 }

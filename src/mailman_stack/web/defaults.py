@@ -121,9 +121,10 @@ HYPERKITTY_ENABLE_GRAVATAR = False
 # -- Data that web and qcluster share
 HAYSTACK_CONNECTIONS = {
     "default": {
-        "ENGINE": "haystack.backends.whoosh_backend.WhooshEngine",
+        # Measured beside Whoosh, mailman-web's: benchmarks/SEARCH.md.
+        "ENGINE": "xapian_backend.XapianEngine",
         # A new place whenever our index class changes: the old index knows only its own fields.
-        "PATH": "/var/lib/mailman-web/search_index",
+        "PATH": "/var/lib/mailman-web/xapian",
         "EXCLUDED_INDEXES": ["hyperkitty.search_indexes.EmailIndex"],  # ours takes its place
     },
 }

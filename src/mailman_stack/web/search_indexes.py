@@ -1,18 +1,51 @@
-"""What the full-text search knows of a message."""
+"""What the full-text search knows of a message, and where."""
 
-from haystack import indexes
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import xapian
+from django.conf import settings
 from hyperkitty import search_indexes as upstream
-from whoosh.analysis import RegexTokenizer
+from hyperkitty.models import Email
+
+PATH = Path(settings.HAYSTACK_CONNECTIONS["default"]["PATH"])
+OLD = PATH.with_name("search_index")
+"""Version 0.1's, made by Whoosh."""
+
+LONGEST_WORD = 200
+"""In bytes: Xapian takes no term of more than 245, with a field's name and an end."""
+
+PERHAPS_LONG = re.compile(rf"\S{{{LONGEST_WORD // 4},}}")  # of four bytes each
 
 
 class EmailIndex(upstream.EmailIndex):
-    """HyperKitty's, with the list's name as one word.
+    """HyperKitty's, of mails with words of any length, as are long URLs."""
 
-    Its own makes words of the name and takes their stems. So a search in the list `dev@` found
-    what was sent to the private list `secret-dev@` as well.
-    """
+    def prepare(self, obj: Email) -> dict[str, Any]:
+        """See Haystack."""
+        fields: dict[str, Any] = super().prepare(obj)
+        return {
+            name: shortened(value) if isinstance(value, str) else value
+            for name, value in fields.items()
+        }
 
-    mailinglist = indexes.CharField(
-        model_attr="mailinglist__name",
-        analyzer=RegexTokenizer(r"[^']+"),  # Haystack asks for it between apostrophes
-    )
+
+def shortened(text: str) -> str:
+    """Cut long words; a NUL would count twice."""
+    return PERHAPS_LONG.sub(_cut, text.replace("\0", " "))
+
+
+def _cut(word: re.Match[str]) -> str:
+    return word[0].encode()[:LONGEST_WORD].decode(errors="ignore")
+
+
+def create() -> None:
+    """Make an empty index where there is none, or a search would fail before the first mail."""
+    shutil.rmtree(OLD, ignore_errors=True)
+    PATH.mkdir(exist_ok=True)
+    try:
+        xapian.Database(str(PATH)).close()
+    except xapian.DatabaseOpeningError:
+        xapian.WritableDatabase(str(PATH), xapian.DB_CREATE_OR_OPEN).close()

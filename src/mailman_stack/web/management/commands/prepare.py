@@ -8,10 +8,9 @@ from django.core.management import BaseCommand, call_command
 from django.db import transaction
 from django.db.models import Q
 from django_mailman3.models import MailDomain
-from haystack import connections as indexes
 
 from mailman_stack.settings import Settings, load
-from mailman_stack.web import jobs, schema
+from mailman_stack.web import jobs, schema, search_indexes
 
 PLACEHOLDER = "example.com"  # the row that django.contrib.sites makes
 TITLE_LENGTH = 50  # of its column
@@ -26,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, **_options: object) -> None:
         """Safe to run at every start, by one process at a time."""
         stack = load("web")
-        indexes["default"].get_backend().setup()
+        search_indexes.create()
         if schema.missing_migrations():
             schema.forget_unfinished_first_start()
             self.stdout.write(f"web: applying {len(schema.missing_migrations())} migrations")
