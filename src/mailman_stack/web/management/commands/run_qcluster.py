@@ -1,6 +1,5 @@
 """``run_qcluster``: the cluster, with what its tasks need loaded before it forks."""
 
-import gc
 import signal
 import sys
 
@@ -9,6 +8,7 @@ from django.db import connections
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from mailman_stack import forking
 from mailman_stack.web import jobs, schema  # noqa: F401 - what tasks need, loaded before the fork
 from mailman_stack.web.cluster import Cluster
 
@@ -28,6 +28,5 @@ class Command(BaseCommand):
         # There is one cluster, and it starts now: what a killed one had begun is free again.
         OrmQ.objects.update(lock=timezone.now())
         connections.close_all()
-        gc.collect()
-        gc.freeze()
+        forking.share()
         Cluster().run()
