@@ -1,9 +1,12 @@
 """A forked process shares what was there before it, however often it looks at it."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from tests.support import ROOT
 
 FORKED = """
 import gc, os, re, sys
@@ -34,6 +37,10 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_what_is_read_stays_shared(how: str, fewest: int, most: int) -> None:
     """In MiB that a child has written; the list itself takes four, from which it removes one."""
     done = subprocess.run(
-        [sys.executable, "-c", FORKED, how], check=True, capture_output=True, text=True
+        [sys.executable, "-c", FORKED, how],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        check=True,
+        capture_output=True,
+        text=True,
     )
     assert fewest <= int(done.stdout) <= most
