@@ -164,7 +164,9 @@ class Lab:
         return database
 
     def service(self, name: str = "web", **site: str) -> Container:
-        options: tuple[str, ...] = (*HARDENED, f"--volume={self.id}:/var/lib/mailman-web")
+        # Tasks ask core, which is not there: to look for its name may take half a minute.
+        no_core = "--add-host=core:127.0.0.1"
+        options: tuple[str, ...] = (*HARDENED, no_core, f"--volume={self.id}:/var/lib/mailman-web")
         if name == "qcluster":
             options += (f"--entrypoint={QCLUSTER}/entrypoint.py",)
         return self.add(name, *options, *environment(f"{k}={v}" for k, v in (SITE | site).items()))
