@@ -323,6 +323,14 @@ def test_who_cannot_be_named_gets_the_lists(
     assert wait_taken(world.remote, no).sender == BOUNCES
 
 
+def test_an_address_may_have_quotes(
+    world: World, program: Program, mta: Container, unique: str
+) -> None:
+    recipient = f'"{unique} x"@scripted.example'
+    assert deliver(world, program, mta, unique, recipient) == {"again": [], "lost": {}}
+    assert wait_taken(world.remote, recipient).sender == BOUNCES
+
+
 @pytest.mark.parametrize("script", TROUBLED)
 def test_it_names_whoever_is_tried_again(
     world: World, program: Program, mta: Container, script: str, unique: str

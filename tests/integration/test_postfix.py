@@ -1,6 +1,9 @@
 """The Postfix image by itself: what it refuses, what Postfix makes of the settings, its TLS."""
 
+import re
 import smtplib
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -239,6 +242,35 @@ def test_the_host_cannot_use_cores_listener(mta: Container) -> None:
         assert not smtp.has_extn("xverp")
         smtp.mail("stranger@outside.example.net")
         assert smtp.rcpt("someone@elsewhere.example")[0] == 554
+
+
+# Hands a message over by QMQP, and prints the reply without its length.
+QMQP = """
+import socket, sys
+def netstring(content):
+    return b"%d:%s," % (len(content), content)
+parts = ["Subject: Hello\\n\\nHello.\\n", "ant-bounces@lists.example.com", "ant@lists.example.com"]
+message = netstring(b"".join(netstring(part.encode()) for part in parts))
+with socket.create_connection((sys.argv[1], 628)) as qmqp:
+    qmqp.sendall(message)
+    print(qmqp.recv(4096).decode().partition(":")[2])
+"""
+
+
+def test_posts_are_handed_over_from_the_stacks_own_networks_alone(mta: Container) -> None:
+    command = [sys.executable, "-c", QMQP, mta.address]
+    outside = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert re.match(r"DError: .* is not authorized", outside)
+    assert mta.exec("python", "-c", QMQP, "127.0.0.1").startswith("DError:")
+    assert mta.exec("python", "-c", QMQP, mta.address).startswith("KOk:")
+
+
+def test_a_milter_is_asked_about_posts() -> None:
+    """This one is not there, so nothing is taken that it should have signed."""
+    local = {"main.cf": "smtpd_milters = inet:127.0.0.1:8891\nmilter_default_action = tempfail\n"}
+    with container("mta", local=local, options=AT_WORK) as mta:
+        write_maps(mta)
+        assert mta.exec("python", "-c", QMQP, mta.address).startswith("Z")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.test_recipients import NO_MTA, SQLITE
@@ -64,17 +64,34 @@ class Core:
         return answer
 
 
-@pytest.fixture(scope="module")
-def core() -> Iterator[Core]:
+def make_core(**given: str) -> Iterator[Core]:
     options = ("--network=none", f"--volume={DRIVERS}:/drivers:ro")
     local = {"mailman.cfg": NO_MTA + THE_MTA + NO_ARCHIVE + SQLITE}
-    given = {"MAX_RECIPIENTS": str(MANY)}
+    given |= {"MAX_RECIPIENTS": str(MANY)}
     with container("core", "sleep", "infinity", settings=given, local=local, options=options) as it:
         command = ["docker", "exec", "--interactive", it.name, "python", "/drivers/sending.py"]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as process:
             yield Core(process)
+
+
+@pytest.fixture(scope="module")
+def core() -> Iterator[Core]:
+    """One that speaks SMTP alone."""
+    yield from make_core(MTA="none", SMTP_HOST="mta.example")
+
+
+@pytest.fixture(scope="module")
+def core_with_postfix() -> Iterator[Core]:
+    """One that speaks QMQP where it can."""
+    yield from make_core()
+
+
+@pytest.fixture(params=["core", "core_with_postfix"])
+def each(request: pytest.FixtureRequest) -> Core:
+    found: Core = request.getfixturevalue(request.param)
+    return found
 
 
 def senders(answer: dict[str, Any]) -> dict[str, str]:
@@ -152,14 +169,16 @@ RECIPIENTS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(MESSAGE, RECIPIENTS, st.booleans(), st.sampled_from(["none", "individual", "full"]))
 @example(compose([], b"", b".\n..\n.\r\n"), SEVEN, True, "none")
 def test_what_is_sent_is_what_upstream_sends(
-    core: Core, message: bytes, recipients: list[str], verp: bool, personalize: str
+    each: Core, message: bytes, recipients: list[str], verp: bool, personalize: str
 ) -> None:
     upstream, ours = (
-        core.send(recipients, message, how=how, verp=verp, personalize=personalize)
+        each.send(recipients, message, how=how, verp=verp, personalize=personalize)
         for how in ("upstream", "ours")
     )
     assert copies(ours) == copies(upstream)
@@ -205,26 +224,27 @@ NAMELESS = [
 @pytest.mark.parametrize("recipient", [*NAMELESS, f"{'x' * 215}@example.org"])
 @pytest.mark.parametrize("personalize", ["none", "individual"])
 def test_who_cannot_be_named_gets_it_nevertheless(
-    core: Core, recipient: str, personalize: str
+    each: Core, recipient: str, personalize: str
 ) -> None:
-    answer = core.send([ANNE, recipient], personalize=personalize)
-    assert senders(answer) == {ANNE: named(ANNE), recipient: BOUNCES}
+    answer = each.send([ANNE, recipient], personalize=personalize)
+    unquoted = {name.replace('"', ""): sender for name, sender in senders(answer).items()}
+    assert unquoted == {ANNE: named(ANNE), recipient.replace('"', ""): BOUNCES}
 
 
-def test_a_long_name_is_a_name(core: Core) -> None:
+def test_a_long_name_is_a_name(each: Core) -> None:
     """Longer than RFC 5321 asks servers to take; they do."""
     recipient = f"{'x' * 200}@example.org"
-    assert senders(core.send([recipient])) == {recipient: named(recipient)}
+    assert senders(each.send([recipient])) == {recipient: named(recipient)}
 
 
-def test_an_address_beyond_ascii_keeps_no_others_from_theirs(core: Core) -> None:
-    answer = core.send([ANNE, "\N{KELVIN SIGN}@example.org", BART])
+def test_an_address_beyond_ascii_keeps_no_others_from_theirs(each: Core) -> None:
+    answer = each.send([ANNE, "\N{KELVIN SIGN}@example.org", BART])
     assert senders(answer).keys() == {ANNE, BART}
     assert answer["again"] == ["\N{KELVIN SIGN}@example.org"]
 
 
-def test_an_address_beyond_ascii_is_served_where_that_is_possible(core: Core) -> None:
-    answer = core.send(["\N{KELVIN SIGN}@example.org"], offers=["PIPELINING", "SMTPUTF8"])
+def test_an_address_beyond_ascii_is_served_where_that_is_possible(each: Core) -> None:
+    answer = each.send(["\N{KELVIN SIGN}@example.org"], offers=["PIPELINING", "SMTPUTF8"])
     assert senders(answer) == {"\N{KELVIN SIGN}@example.org": BOUNCES}
 
 
@@ -234,8 +254,8 @@ def test_a_message_that_was_resent_twice_is_sent(core: Core) -> None:
     assert b64decode(content).count(b"Resent-Date") == 2
 
 
-def test_no_address_adds_a_command(core: Core) -> None:
-    answer = core.send([ANNE, "x@example.org>\r\nRCPT TO:<y@example.org"], verp=False)
+def test_no_address_adds_a_command(each: Core) -> None:
+    answer = each.send([ANNE, "x@example.org>\r\nRCPT TO:<y@example.org"], verp=False)
     assert (answer["error"], answer["taken"]) == ("ValueError", [])
 
 
@@ -303,13 +323,41 @@ def test_the_next_transaction_has_a_connection_of_its_own(core: Core, reply: str
     assert sorted([*senders(answer), *answer["again"]]) == SEVEN
 
 
+# -- By QMQP
+
+
+def test_postfix_names_the_recipients_of_a_few_handovers(core_with_postfix: Core) -> None:
+    answer = core_with_postfix.send(SEVEN)
+    assert senders(answer) == {recipient: named(recipient) for recipient in SEVEN}
+    assert (answer["messages"], answer["connections"]) == (3, 3)
+
+
+def test_a_quoted_address_has_no_quotes_by_qmqp(core_with_postfix: Core) -> None:
+    quoted = r'"a\"b c"@example.org'
+    answer = core_with_postfix.send([quoted])
+    assert senders(answer) == {'a"b c@example.org': BOUNCES}
+
+
+@pytest.mark.parametrize("reply", ["Zlater", "Dnever", "?", ""])
+@pytest.mark.parametrize("message", [POST, POST + b"x" * 10_000_000], ids=["small", "large"])
+def test_a_handover_that_is_refused_is_tried_again(
+    core_with_postfix: Core, reply: str, message: bytes
+) -> None:
+    """Nobody's address is to blame."""
+    answer = core_with_postfix.send(SEVEN, message, replies={"QMQP": [reply]})
+    assert answer["messages"] == 2
+    assert len(answer["again"]) in (1, MANY)
+    assert answer["lost"] == {}
+    assert sorted([*senders(answer), *answer["again"]]) == SEVEN
+
+
 # -- What is left, and served once
 
 
 @pytest.mark.parametrize("end", [{"stop": 1}, {"gone": 1}], ids=str)
 @pytest.mark.parametrize("personalize", ["none", "individual"])
-def test_who_has_not_been_served_is_left(core: Core, end: dict[str, Any], personalize: str) -> None:
-    answer = core.send(SEVEN, personalize=personalize, **end)
+def test_who_has_not_been_served_is_left(each: Core, end: dict[str, Any], personalize: str) -> None:
+    answer = each.send(SEVEN, personalize=personalize, **end)
     # One that the other connection has begun may be the second.
     assert answer["messages"] in (1, 2)
     assert sorted([*senders(answer), *answer["again"]]) == SEVEN
@@ -338,10 +386,10 @@ def test_a_temporary_refusal_waits(core: Core, replies: dict[str, str]) -> None:
     assert answer["connections"] == 1
 
 
-def test_mail_goes_out_once_the_mta_is_back(core: Core) -> None:
-    answer = core.send(SEVEN, how="out", gone=0, seconds=3)
+def test_mail_goes_out_once_the_mta_is_back(each: Core) -> None:
+    answer = each.send(SEVEN, how="out", gone=0, seconds=3)
     assert answer["queued"] == {"out": [SEVEN], "retry": [], "shunt": []}
-    answer = core.send(how="out", seconds=2)
+    answer = each.send(how="out", seconds=2)
     assert sorted(senders(answer)) == SEVEN
     assert answer["queued"] == {"out": [], "retry": [], "shunt": []}
 
@@ -350,12 +398,12 @@ THIRTY = sorted(f"member-{number}@example.org" for number in range(30))
 
 
 @pytest.mark.parametrize("personalize", ["none", "individual"])
-def test_a_stop_in_the_middle_of_a_post_serves_everyone_once(core: Core, personalize: str) -> None:
-    first = core.send(THIRTY, how="out", personalize=personalize, stop=1, seconds=60)
+def test_a_stop_in_the_middle_of_a_post_serves_everyone_once(each: Core, personalize: str) -> None:
+    first = each.send(THIRTY, how="out", personalize=personalize, stop=1, seconds=60)
     served = senders(first)
     assert 0 < len(served) < len(THIRTY)
     assert first["queued"]["retry"] == [sorted(set(THIRTY) - served.keys())]
-    core.send(how="retry", seconds=1)
-    then = core.send(how="out", personalize=personalize, seconds=2)
+    each.send(how="retry", seconds=1)
+    then = each.send(how="out", personalize=personalize, seconds=2)
     assert sorted([*served, *senders(then)]) == THIRTY
     assert then["queued"] == {"out": [], "retry": [], "shunt": []}

@@ -6,6 +6,7 @@ import smtplib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from functools import cache
 from itertools import batched
 from typing import Any
 
@@ -25,6 +26,15 @@ COMMANDS = 200
 type Reply = tuple[int, bytes]
 
 
+@cache
+def own_port(name: str) -> int | None:
+    """A port of the MTA's besides the usual one, if it has it."""
+    port: int | None = external_configuration(config.mta.configuration).getint(
+        "stack", name, fallback=None
+    )
+    return port
+
+
 class Kind(Enum):
     """How the MTA is to serve some recipients."""
 
@@ -42,6 +52,7 @@ class Conversation(connection.Connection):
     it ended the conversation, is taken for served.
     """
 
+    _host: str
     _port: int
 
     def __init__(self, message_id: str, stopping: Callable[[], bool]) -> None:
@@ -56,9 +67,8 @@ class Conversation(connection.Connection):
             as_boolean(mta.smtp_verify_cert),
             as_boolean(mta.smtp_verify_hostname),
         )
-        own = external_configuration(mta.configuration)
         self._usual_port = self._port
-        self._naming_port = own.getint("stack", "naming_port", fallback=self._port)
+        self._naming_port = own_port("naming_port") or self._port
         self._message_id = message_id
         self._stopping = stopping
         self._gone = False
@@ -98,14 +108,13 @@ class Conversation(connection.Connection):
         if self.is_over() or not self._opened(kind):
             self.left += recipients
             return
+        if any(re.search(r"[\r\n]", address) for address in (sender, *recipients)):
+            raise ValueError(f"a line break in an address: {sender}, {recipients}")
         try:
             self._transact(sender, recipients, content, kind)
         except OSError as error:
             log.warning("%s smtp error: %s", self._message_id, error)
             self.refused = dict.fromkeys(recipients, _reply_in(error)) | self.refused
-            self.quit()
-        self._session_count -= 1
-        if self._session_count == 0:
             self.quit()
 
     def is_over(self) -> bool:
@@ -115,7 +124,7 @@ class Conversation(connection.Connection):
     @contextmanager
     def shared(self, number: int) -> Iterator[list["Conversation"]]:
         """Have so many, this one among them, which ends with what came of all."""
-        others = [Conversation(self._message_id, self._stopping) for _ in range(number - 1)]
+        others = [type(self)(self._message_id, self._stopping) for _ in range(number - 1)]
         try:
             yield [self, *others]
         finally:
@@ -150,6 +159,9 @@ class Conversation(connection.Connection):
         end = b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n"
         self._smtp.send(re.sub(rb"(?m)^\.", b"..", content) + end)
         _expect(250, self._smtp.getreply())
+        self._session_count -= 1
+        if self._session_count == 0:
+            self.quit()
 
     def _options(self, kind: Kind) -> list[str]:
         match kind:
@@ -168,17 +180,19 @@ class Conversation(connection.Connection):
         """Send commands as they may be, one by one or many together."""
         together = COMMANDS if self._smtp.has_extn("pipelining") else 1
         for some in batched(commands, together, strict=False):
-            if re.search(r"[\r\n]", "".join(some)):
-                raise ValueError(f"a line break in an address: {some}")
             self._smtp.send("".join(f"{command}\r\n" for command in some).encode())
             for _command in some:
                 yield self._smtp.getreply()
 
 
 def _rcpt(recipient: str) -> str:
-    # All mail of a Mailman that is being developed goes to one address.
-    address = config.devmode.recipient if as_boolean(config.devmode.enabled) else recipient
-    return f"RCPT TO:{smtplib.quoteaddr(address)}"
+    return f"RCPT TO:{smtplib.quoteaddr(addressed(recipient))}"
+
+
+def addressed(recipient: str) -> str:
+    """To whom it goes: all mail of a Mailman that is being developed to one address."""
+    one: str = config.devmode.recipient
+    return one if as_boolean(config.devmode.enabled) else recipient
 
 
 def _reply_in(error: OSError) -> tuple[int, Any]:

@@ -2,7 +2,7 @@
 
 A bounce names its member if the envelope sender did (VERP). Upstream makes such a sender for each
 recipient, and has a transaction with the MTA for each. Here the MTA makes it, and a message to many
-is one transaction: Postfix knows the option XVERP, others have a listener for it. What can only be
+is one transaction: Postfix is told by QMQP, others have a listener for it. What can only be
 sent one by one (personalized lists, or VERP without such an MTA) goes upstream's way, with less
 work for each.
 
@@ -40,9 +40,10 @@ from mailman.runners import outgoing
 from mailman.utilities.string import expand
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailman_stack.core import decoration
-from mailman_stack.core.conversation import Conversation, Kind
+from mailman_stack.core import decoration, qmqp
+from mailman_stack.core.conversation import Conversation, Kind, own_port
 from mailman_stack.core.decoration import ListOfOneMessage
+from mailman_stack.core.qmqp import Handover
 from mailman_stack.core.recipients import preload, users
 from mailman_stack.core.runner import abort
 
@@ -85,7 +86,8 @@ def deliver(
         return
     facts = _facts(mlist, message, data)
     begun = time.time()
-    mta = Conversation(message["message-id"], stopping)
+    conversation = Handover if own_port(qmqp.PORT) else Conversation
+    mta = conversation(message["message-id"], stopping)
     try:
         agent = _agent(mlist, data, mta)
     except (smtplib.SMTPException, ssl.SSLError) as error:

@@ -1,4 +1,6 @@
-"""Inside core's image: how upstream and we send, to an SMTP server that does what it is told.
+"""Inside core's image: how upstream and we send, to an MTA that does what it is told.
+
+It speaks SMTP and, where core's configuration names a port for it, QMQP.
 
 Each line of standard input is a question as JSON:
 
@@ -7,8 +9,8 @@ Each line of standard input is a question as JSON:
     message (base64), recipients, verp (true or false), personalize ("none", "individual", "full")
     offers: what the server says to EHLO
     replies: what it says, in place of the usual, to what begins so: always, or in turn those of a
-        list. DATA is what precedes a message, END what follows it, "" the connection itself. An
-        empty reply cuts the connection; 421 ends it.
+        list. DATA is what precedes a message, END what follows it, "" the connection itself, QMQP
+        what that has. An empty reply cuts the connection; 421 ends it.
     stop: after this many messages core is told to stop; gone: after as many the server is
     fails: for which recipient, and everyone after, nothing can be found out about the member
     seconds: how long the runner runs
@@ -18,6 +20,7 @@ copy; the number of "connections" and "messages"; who is tried "again", and who 
 reply; any other "error"; for the runner, the recipients that are "queued".
 """
 
+import io
 import json
 import os
 import pickle
@@ -29,6 +32,8 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email import message_from_bytes
+from functools import partial
+from io import BufferedIOBase
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -49,7 +54,8 @@ from mailman.utilities.datetime import now
 from sqlalchemy.exc import OperationalError
 from zope.component import getUtility
 
-from mailman_stack.core import outgoing, recipients, runner
+from mailman_stack.core import outgoing, qmqp, recipients, runner
+from mailman_stack.core.conversation import own_port
 from mailman_stack.render import render
 from mailman_stack.settings import load
 
@@ -63,19 +69,44 @@ type Json = Any
 # -- The MTA
 
 
-class Server(socketserver.ThreadingTCPServer):
-    """Takes mail as a question says."""
+class Door(socketserver.ThreadingTCPServer):
+    """Where one protocol is spoken."""
 
     allow_reuse_address = True
     daemon_threads = True
 
+    def __init__(self, port: int, handler: type["Guest"], mta: "Mta") -> None:
+        super().__init__(("127.0.0.1", port), handler)
+        self.mta = mta
+        threading.Thread(target=self.serve_forever, args=[0.01]).start()
+
+
+class Guest(socketserver.StreamRequestHandler):
+    """One connection."""
+
+    server: Door
+
+    def setup(self) -> None:
+        super().setup()
+        self.mta = self.server.mta
+        self.mta.connections += 1
+
+
+class Mta:
+    """Takes mail as a question says."""
+
     def __init__(self, question: Json) -> None:
-        super().__init__(("127.0.0.1", int(config.mta.smtp_port)), Conversation)
         self.question = question
         self.replies = question.get("replies", {})
         self.connections = self.messages = 0
         self.over = False
         self.taken: list[tuple[str, str, str]] = []
+        self.doors: list[Door] = []
+        if question.get("gone") == 0:
+            return
+        self.doors.append(Door(int(config.mta.smtp_port), Conversation, self))
+        if port := own_port(qmqp.PORT):
+            self.doors.append(Door(port, Handover, self))
 
     def reply(self, command: str, usual: str) -> str:
         for beginning, reply in self.replies.items():
@@ -99,19 +130,18 @@ class Server(socketserver.ThreadingTCPServer):
 
     def end(self) -> None:
         self.over = True
-        self.shutdown()
-        self.server_close()
+        while self.doors:
+            door = self.doors.pop()
+            door.shutdown()
+            door.server_close()
 
 
-class Conversation(socketserver.StreamRequestHandler):
-    """One connection."""
-
-    server: Server
+class Conversation(Guest):
+    """SMTP."""
 
     def handle(self) -> None:
-        self.server.connections += 1
-        goes_on = self.say(self.server.reply("", "220 mta.example"))
-        while goes_on and not self.server.over and (line := self.rfile.readline()):
+        goes_on = self.say(self.mta.reply("", "220 mta.example"))
+        while goes_on and not self.mta.over and (line := self.rfile.readline()):
             goes_on = self.obey(line.decode().rstrip("\r\n"))
 
     def obey(self, command: str) -> bool:
@@ -119,13 +149,13 @@ class Conversation(socketserver.StreamRequestHandler):
         usual = "250 ok"
         match command[:4].upper():
             case "EHLO":
-                words = ["mta.example", *self.server.question["offers"]]
+                words = ["mta.example", *self.mta.question["offers"]]
                 usual = "".join(f"250-{word}\r\n" for word in words[:-1]) + f"250 {words[-1]}"
             case "DATA":
                 usual = "354 go on" if self.recipients else "554 nobody to send it to"
             case "QUIT":
                 usual = "221 bye"
-        reply = self.server.reply(command, usual)
+        reply = self.mta.reply(command, usual)
         match command[:4].upper():
             case "MAIL":
                 self.recipients: list[str] = []
@@ -141,22 +171,17 @@ class Conversation(socketserver.StreamRequestHandler):
 
     def data(self) -> bool:
         lines = list(iter(self.rfile.readline, b".\r\n"))
-        reply = self.server.reply("END", "250 taken")
+        reply = self.mta.reply("END", "250 taken")
         goes_on = True
         if reply.startswith("250"):
             copies = [(self.named(recipient), recipient) for recipient in self.recipients]
             content = b"".join(line.removeprefix(b".") for line in lines)
-            goes_on = self.server.take(copies, content)
+            goes_on = self.mta.take(copies, content)
         return self.say(reply) and goes_on
 
     def named(self, recipient: str) -> str:
         """The envelope sender as Postfix makes it."""
-        if not self.names:
-            return self.sender
-        (sender, _, host), (local, _, domain) = (
-            one.rpartition("@") for one in (self.sender, recipient)
-        )
-        return f"{sender}+{local}={domain}@{host}"
+        return verp(self.sender, recipient) if self.names else self.sender
 
     def say(self, reply: str) -> bool:
         """Tell whether the conversation goes on."""
@@ -165,20 +190,52 @@ class Conversation(socketserver.StreamRequestHandler):
         return bool(reply) and not reply.startswith("421")
 
 
+class Handover(Guest):
+    """QMQP."""
+
+    def handle(self) -> None:
+        reply = self.mta.reply("QMQP", "Kok")
+        if not reply.startswith("D"):  # that Postfix says before it has all of what is too large
+            content, *addresses = netstrings(io.BytesIO(netstring(self.rfile)))
+            sender, *recipients = map(bytes.decode, addresses)
+            if reply.startswith("K"):
+                copies = [(named_by(sender, recipient), recipient) for recipient in recipients]
+                self.mta.take(copies, content.replace(b"\n", b"\r\n"))
+        if reply:
+            self.wfile.write(f"{len(reply)}:{reply},".encode())
+
+
+def netstring(file: BufferedIOBase) -> bytes:
+    """Read one, which is empty at the end."""
+    length = b"".join(iter(lambda: file.read(1).rstrip(b":"), b""))
+    return file.read(int(length) + 1)[:-1] if length else b""
+
+
+def netstrings(file: BufferedIOBase) -> Iterator[bytes]:
+    return iter(partial(netstring, file), b"")
+
+
+def named_by(sender: str, recipient: str) -> str:
+    """The envelope sender as qmqpd(8) makes it."""
+    own = sender.removesuffix("-@[]")
+    return sender if own == sender else verp(own.replace("+@", "@"), recipient)
+
+
+def verp(sender: str, recipient: str) -> str:
+    """An envelope sender that names a recipient, as Postfix makes it."""
+    (local, _, host), (name, _, domain) = (one.rpartition("@") for one in (sender, recipient))
+    return f"{local}+{name}={domain}@{host}"
+
+
 def address(command: str) -> str:
     return command.partition("<")[2].rpartition(">")[0]
 
 
 @contextmanager
-def serving(question: Json) -> Iterator[Server]:
-    with Server(question) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.01])
-        thread.start()
-        if question.get("gone") == 0:
-            server.end()
-        yield server
-        server.shutdown()
-        thread.join()
+def serving(question: Json) -> Iterator[Mta]:
+    mta = Mta(question)
+    yield mta
+    mta.end()
 
 
 # -- Core
@@ -188,13 +245,13 @@ def answer(question: Json) -> Json:
     mlist = getUtility(IListManager).get(LIST)
     mlist.personalize = Personalization[question["personalize"]]
     config.db.commit()
-    with serving(question) as server:
-        came = run(question) if question["how"] in QUEUES else send(question, server)
-    counts = {"connections": server.connections, "messages": server.messages}
-    return came | counts | {"taken": sorted(server.taken)}
+    with serving(question) as mta:
+        came = run(question) if question["how"] in QUEUES else send(question, mta)
+    counts = {"connections": mta.connections, "messages": mta.messages}
+    return came | counts | {"taken": sorted(mta.taken)}
 
 
-def send(question: Json, server: Server) -> Json:
+def send(question: Json, mta: Mta) -> Json:
     """Send once; the data as the runner would have it."""
     mlist = getUtility(IListManager).get(LIST)
     data = {key: question[key] for key in ("recipients", "verp")} | {"to_list": True}
@@ -208,7 +265,7 @@ def send(question: Json, server: Server) -> Json:
                     mlist,
                     message(question),
                     data,
-                    lambda: server.messages >= question.get("stop", inf),
+                    lambda: mta.messages >= question.get("stop", inf),
                 )
     except SomeRecipientsFailed as error:
         came["again"] = sorted(error.temporary_failures)
