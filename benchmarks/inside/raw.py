@@ -1,7 +1,7 @@
 """Hands /dump/raw to the MTA as fast as it takes it; prints when that began (time.monotonic).
 
-`python3 raw.py SENDER MEMBERS COUNT TOGETHER [OPTION…]`: COUNT times to MEMBERS recipients,
-TOGETHER in each transaction, on two connections; options are those of MAIL FROM.
+`python3 raw.py PROTOCOL SENDER MEMBERS COUNT TOGETHER`: by smtp or qmqp, COUNT times to MEMBERS
+recipients, TOGETHER in each transaction, on two connections at a time.
 """
 
 import socket
@@ -18,6 +18,8 @@ COMMANDS = 100
 
 CONNECTIONS = 2
 """Measured on two cores: a quarter more than with one, and more than with four."""
+
+type Together = tuple[str, ...]
 
 
 def ask(smtp: BufferedRWPair, commands: Iterable[str]) -> None:
@@ -36,9 +38,8 @@ def read_reply(smtp: BufferedRWPair) -> None:
         raise SystemExit(f"the MTA says: {line.decode()}")
 
 
-def send(smtp: BufferedRWPair, sender: str, recipients: Iterable[str], message: bytes) -> None:
-    """One transaction."""
-    commands = [f"MAIL FROM:{sender}", *(f"RCPT TO:<{to}>" for to in recipients), "DATA"]
+def transact(smtp: BufferedRWPair, sender: str, recipients: Together, message: bytes) -> None:
+    commands = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{to}>" for to in recipients), "DATA"]
     for some in batched(commands, COMMANDS, strict=False):
         ask(smtp, some)
     smtp.write(message)
@@ -46,28 +47,44 @@ def send(smtp: BufferedRWPair, sender: str, recipients: Iterable[str], message: 
     read_reply(smtp)
 
 
-def converse(sender: str, together: Iterator[tuple[str, ...]], message: bytes) -> None:
+def converse(sender: str, together: Iterator[Together], message: bytes) -> None:
     """One connection, which takes its share of the transactions."""
-    with (
-        socket.create_connection(("mta", 10025), timeout=300) as connection,
-        connection.makefile("rwb") as smtp,
-    ):
+    with connected(10025) as connection, connection.makefile("rwb") as smtp:
         read_reply(smtp)
         ask(smtp, ["EHLO sink"])
         for recipients in together:
-            send(smtp, sender, recipients, message)
+            transact(smtp, sender, recipients, message + b".\r\n")
         ask(smtp, ["QUIT"])
 
 
-def main(sender: str, members: str, count: str, together: str, *options: str) -> None:
+def hand_over(sender: str, together: Iterator[Together], message: bytes) -> None:
+    """One connection after the other (https://cr.yp.to/proto/qmqp.html)."""
+    for recipients in together:
+        parts = [message.replace(b"\r\n", b"\n"), *map(str.encode, (sender, *recipients))]
+        with connected(628) as connection:
+            connection.sendall(netstring(b"".join(map(netstring, parts))))
+            reply = connection.recv(4096)
+        if b":K" not in reply:
+            raise SystemExit(f"the MTA says: {reply.decode()}")
+
+
+def connected(port: int) -> socket.socket:
+    return socket.create_connection(("mta", port), timeout=300)
+
+
+def netstring(content: bytes) -> bytes:
+    return b"%d:%s," % (len(content), content)
+
+
+def main(protocol: str, sender: str, members: str, count: str, together: str) -> None:
     """The arguments of the command line."""
-    message = Path("/dump/raw").read_bytes() + b".\r\n"
+    message = Path("/dump/raw").read_bytes()
     recipients = [f"member-{number}@outside.example" for number in range(int(members))]
     batches = iter([*batched(recipients, int(together), strict=False)] * int(count))
-    mail_from = " ".join([f"<{sender}>", *options])
+    send = {"smtp": converse, "qmqp": hand_over}[protocol]
     begun = time.monotonic()
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        ends = [pool.submit(converse, mail_from, batches, message) for _ in range(CONNECTIONS)]
+        ends = [pool.submit(send, sender, batches, message) for _ in range(CONNECTIONS)]
     for end in ends:
         end.result()
     print(begun)
