@@ -1,7 +1,8 @@
 """What upstream asks the database in several queries for each post, asked in one.
 
-Who is banned, which domain is a list's, and which archivers a list has: a post makes some forty
-such queries, and each takes core about a millisecond, and the database half of one.
+Who is banned, which domain is a list's, which addresses are known and which archivers a list has: a
+post makes some forty such queries, and each takes core about a millisecond, and the database half
+of one.
 """
 
 import re
@@ -11,25 +12,32 @@ from functools import cache, lru_cache
 from mailman.config import config
 from mailman.config.config import Configuration
 from mailman.database.transaction import dbconnection
+from mailman.interfaces.address import ExistingAddressError
 from mailman.interfaces.archiver import IArchiver
 from mailman.interfaces.domain import IDomain
 from mailman.interfaces.mailinglist import IMailingList
+from mailman.model.address import Address
 from mailman.model.bans import Ban, BanManager
 from mailman.model.domain import Domain, DomainManager
 from mailman.model.mailinglist import ListArchiver, ListArchiverSet
+from mailman.model.usermanager import UserManager
 from sqlalchemy import Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from mailman_stack.core.memo import remembered
 
 _upstreams_archivers = Configuration.archivers.fget
+_upstreams_create_address = UserManager.create_address
 
 
 def install() -> None:
     """Take the place of upstream's methods, in this process and those it forks."""
     BanManager.is_banned = _is_banned
     DomainManager.get = _domain
+    UserManager.create_address = _create_address
     ListArchiverSet.__init__ = _complete
+    ListArchiverSet.archivers = property(_rows)
+    ListArchiverSet.get = _archiver
     Configuration.archivers = property(_archivers)
 
 
@@ -61,14 +69,39 @@ def _domain(
 
 
 @dbconnection
+def _create_address(
+    manager: UserManager, store: Session, email: str, display_name: str | None = None
+) -> Address:
+    """As upstream, which counts first; of each sender, to know who it is that is no member."""
+
+    def ask() -> Address | None:
+        return store.query(Address).filter_by(email=email.lower()).one_or_none()
+
+    found = remembered(ask, "address", email.lower())
+    if found:
+        raise ExistingAddressError(found.original_email)
+    address: Address = _upstreams_create_address(manager, email, display_name)
+    return address
+
+
+@dbconnection
 def _complete(archivers: ListArchiverSet, store: Session, mlist: IMailingList) -> None:
     """Make the rows that a list lacks, of the archivers that the configuration names."""
     archivers._mailing_list = mlist  # noqa: SLF001 - as upstream's
-    rows = store.query(ListArchiver.name).filter(ListArchiver.mailing_list == mlist)
-    known = {name for (name,) in rows}
+    known = {row.name for row in _rows(archivers)}
     for archiver in config.archivers:
         if archiver.name not in known:
             store.add(ListArchiver(mlist, archiver.name, archiver))
+
+
+def _rows(archivers: ListArchiverSet) -> list[ListArchiver]:
+    mlist = archivers._mailing_list  # noqa: SLF001 - as upstream's
+    rows = config.db.store.query(ListArchiver).filter(ListArchiver.mailing_list == mlist)
+    return remembered(rows.all, "archivers", mlist.list_id)
+
+
+def _archiver(archivers: ListArchiverSet, name: str) -> ListArchiver | None:
+    return next((row for row in _rows(archivers) if row.name == name), None)
 
 
 def _archivers(configuration: Configuration) -> Iterator[IArchiver]:

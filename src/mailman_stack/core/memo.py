@@ -1,7 +1,8 @@
 """Answers of the database that hold for as long as a transaction lasts and changes nothing.
 
 Three of Mailman's rules ask of each sender whether it is banned, others whether it is a member; and
-an address may be a sender by several headers.
+an address may be a sender by several headers. Only the runners remember, which are done with a
+transaction in the next moment.
 """
 
 from collections.abc import Callable, Hashable
@@ -16,7 +17,10 @@ KEPT = "mailman_stack.memo"
 
 
 def install() -> None:
-    """Forget everything as soon as something is changed, or another transaction begins."""
+    """Remember, in this thread, until something is changed or the transaction ends."""
+    if KEPT in config.db.store.info:
+        return
+    config.db.store.info[KEPT] = {}
     for name in ("after_flush", "after_transaction_end"):
         event.listen(config.db.sessionmaker, name, _forget)
     event.listen(config.db.sessionmaker, "do_orm_execute", _forget_by_statement)
@@ -25,9 +29,9 @@ def install() -> None:
 def remembered[T](ask: Callable[[], T], *question: Hashable) -> T:
     """Ask, unless the answer to this question is known."""
     store: Session = config.db.store
-    if store.new or store.dirty or store.deleted:
+    known: dict[Hashable, Any] | None = store.info.get(KEPT)
+    if known is None or store.new or store.dirty or store.deleted:
         return ask()  # which first writes all that
-    known: dict[Hashable, Any] = store.info.setdefault(KEPT, {})
     if question not in known:
         known[question] = ask()
     answer: T = known[question]
@@ -35,12 +39,12 @@ def remembered[T](ask: Callable[[], T], *question: Hashable) -> T:
 
 
 def note(answer: object, *question: Hashable) -> None:
-    """Know an answer from now on."""
-    config.db.store.info.setdefault(KEPT, {})[question] = answer
+    """Know an answer from now on, if answers are remembered."""
+    config.db.store.info.get(KEPT, {})[question] = answer
 
 
 def _forget(store: Session, *_details: object) -> None:
-    store.info.pop(KEPT, None)
+    store.info.get(KEPT, {}).clear()
 
 
 def _forget_by_statement(statement: ORMExecuteState) -> None:

@@ -5,7 +5,7 @@ from mailman.interfaces.template import ITemplateManager
 from zope.component import provideUtility
 from zope.interface import implementer
 
-from mailman_stack.core import archivers, destinations, digests, lookups, memo, recipients
+from mailman_stack.core import archivers, destinations, digests, lookups, recipients
 from mailman_stack.core.templates import Templates
 
 
@@ -25,5 +25,4 @@ class Plugin:
         destinations.install()
         digests.install()
         lookups.install()
-        memo.install()
         recipients.install()

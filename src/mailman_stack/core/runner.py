@@ -26,6 +26,8 @@ from mailman.utilities.modules import find_name
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from mailman_stack.core import memo
+
 log = logging.getLogger("mailman.error")
 
 POLL_SECONDS = 60.0
@@ -110,6 +112,7 @@ class Waiting(Runner):
 
     def __init__(self, name: str, slice: int | None = None) -> None:  # noqa: A002 - upstream's
         super().__init__(name, slice)
+        memo.install()
         # What is to be tried again later is not looked at when it comes.
         self._later = isinstance(self, RetryRunner)
         self._seconds = self.sleep_float if self.sleep_float > 1 else POLL_SECONDS

@@ -15,6 +15,7 @@ from mailman.model.bans import Ban
 from sqlalchemy import delete, event
 from zope.component import getUtility
 
+from mailman_stack.core import memo
 from mailman_stack.render import render
 from mailman_stack.settings import load
 
@@ -26,6 +27,7 @@ queries: list[str] = []
 def main() -> None:
     list(render("core", load("core")))
     initialize("/etc/mailman3/mailman.cfg")
+    memo.install()
     with transaction():
         getUtility(IDomainManager).add("lists.example.com")
         bans = IBanManager(create_list("ant@lists.example.com"))
