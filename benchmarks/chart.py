@@ -35,7 +35,7 @@ def draw_one(axes: Axes, samples: Samples, name: str) -> None:
         if name in figures and not VARIANTS[variant].only_sends
     ]
     if raw := samples.get("ours", {}).get(LIMITS.get(name, "")):
-        bars.append(("the MTA alone", COLORS["raw"], raw))
+        bars.append(("the MTA alone, SMTP", COLORS["raw"], raw))
     for place, (_title, color, values) in enumerate(bars):
         middle = median(values)
         reach = [[middle - min(values)], [max(values) - middle]]

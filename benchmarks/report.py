@@ -60,7 +60,8 @@ measured in the first. Medians, in brackets least and most.
   and no cron jobs.
 - Debian's mailman3-full: Debian's packages with SQLite, Postfix and nginx, in one container. Its
   volumes are never empty: the packages make the databases when they are installed.
-- the MTA alone: a message that core has sent, handed once more to the same MTA, on two connections.
+- the MTA alone: a message that core has sent, handed once more to the same MTA, on two connections:
+  by SMTP, as other programs have to, and by QMQP, as this stack's core does.
 
 The MTA, its settings, the database and the sink for mail (`smtp-sink`) are the same for all but
 Debian, which has its own MTA. One variant runs at a time, on empty volumes.

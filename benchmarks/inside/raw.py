@@ -1,7 +1,7 @@
 """Hands /dump/raw to the MTA as fast as it takes it; prints when that began (time.monotonic).
 
-`python3 raw.py PROTOCOL SENDER MEMBERS COUNT TOGETHER`: by smtp or qmqp, COUNT times to MEMBERS
-recipients, TOGETHER in each transaction, on two connections at a time.
+`python3 raw.py PROTOCOL SENDER MEMBERS COUNT TOGETHER`: by smtp or qmqp, from SENDER as the protocol
+has it, COUNT times to MEMBERS recipients, TOGETHER in each transaction, two of them at a time.
 """
 
 import socket
@@ -39,7 +39,7 @@ def read_reply(smtp: BufferedRWPair) -> None:
 
 
 def transact(smtp: BufferedRWPair, sender: str, recipients: Together, message: bytes) -> None:
-    commands = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{to}>" for to in recipients), "DATA"]
+    commands = [f"MAIL FROM:{sender}", *(f"RCPT TO:<{to}>" for to in recipients), "DATA"]
     for some in batched(commands, COMMANDS, strict=False):
         ask(smtp, some)
     smtp.write(message)
