@@ -1,7 +1,7 @@
 """Hands /dump/raw to the MTA as fast as it takes it; prints when that began (time.monotonic).
 
-`python3 raw.py PROTOCOL SENDER MEMBERS COUNT TOGETHER`: by smtp or qmqp, from SENDER as the protocol
-has it, COUNT times to MEMBERS recipients, TOGETHER in each transaction, two of them at a time.
+`python3 raw.py PROTOCOL SENDER MEMBERS COUNT TOGETHER`: by smtp or qmqp, from SENDER as that has
+it, COUNT times to MEMBERS recipients, TOGETHER in each transaction, two of them at a time.
 """
 
 import socket
