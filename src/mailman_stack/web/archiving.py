@@ -8,18 +8,41 @@ for all messages that come meanwhile.
 
 import logging
 
+from django.core.cache import cache
+from django.core.cache.utils import make_template_fragment_key
 from django.db import transaction
 from hyperkitty import tasks
+from hyperkitty.models import Email, Thread
 
 from mailman_stack.web import positions
 from mailman_stack.web.queue import Broker, Task
 
 log = logging.getLogger(__name__)
 
+COUNTED = ("participants_count", "emails_count")
+
+
+def check_orphans(email_id: int) -> None:
+    """As HyperKitty's, if an answer has come before the message: one query, where there is none."""
+    mail = Email.objects.filter(id=email_id)
+    answers = Email.objects.filter(
+        mailinglist=mail.values("mailinglist")[:1], in_reply_to=mail.values("message_id")[:1]
+    )
+    if answers.exists():
+        tasks._check_orphans(email_id)  # noqa: SLF001 - it has no other name
+
+
+def forget_counts(thread_id: int) -> None:
+    """Have who asks next count a thread's messages and participants, instead of doing it now."""
+    values = Thread(id=thread_id).cached_values
+    keys = [values[name]._get_cache_key() for name in COUNTED]  # noqa: SLF001 - as above
+    cache.delete_many([*keys, make_template_fragment_key("thread_participants", [thread_id])])
+
+
 AT_ONCE = {
-    tasks._check_orphans: tasks._check_orphans,  # noqa: SLF001 - they have no other names
+    tasks._check_orphans: check_orphans,  # noqa: SLF001 - they have no other names
     tasks._compute_thread_positions: positions.compute,  # noqa: SLF001
-    tasks._rebuild_thread_cache_new_email: tasks._rebuild_thread_cache_new_email,  # noqa: SLF001
+    tasks._rebuild_thread_cache_new_email: forget_counts,  # noqa: SLF001
 }
 """Tasks that are done at once, in this order, and what does it."""
 
