@@ -349,7 +349,7 @@ class Mail(Section):
     takes no more than 33 MB."""
 
     max_recipients: Annotated[int, Field(ge=1, le=10_000)] = 500
-    """How many recipients core hands to the MTA in one SMTP transaction."""
+    """How many recipients core hands to the MTA in one transaction."""
 
     smtp_host: Host = ""
     """Relayhost (smarthost) that outgoing mail is handed to; empty: deliver to each domain's MX.

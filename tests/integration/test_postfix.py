@@ -249,7 +249,8 @@ QMQP = """
 import socket, sys
 def netstring(content):
     return b"%d:%s," % (len(content), content)
-parts = ["Subject: Hello\\n\\nHello.\\n", "ant-bounces@lists.example.com", "ant@lists.example.com"]
+parts = [*sys.argv[2:], "Subject: Hello\\n\\nHello.\\n"]
+parts = ["".join(parts), "ant-bounces@lists.example.com", "ant@lists.example.com"]
 message = netstring(b"".join(netstring(part.encode()) for part in parts))
 with socket.create_connection((sys.argv[1], 628)) as qmqp:
     qmqp.sendall(message)
@@ -263,6 +264,14 @@ def test_posts_are_handed_over_from_the_stacks_own_networks_alone(mta: Container
     assert re.match(r"DError: .* is not authorized", outside)
     assert mta.exec("python", "-c", QMQP, "127.0.0.1").startswith("DError:")
     assert mta.exec("python", "-c", QMQP, mta.address).startswith("KOk:")
+
+
+@pytest.mark.parametrize("header", ["To: undisclosed-recipients", "Cc: bob, a!b", "Cc: a%b"])
+def test_headers_of_posts_stay_as_they_are(mta: Container, header: str) -> None:
+    reply = mta.exec("python", "-c", QMQP, mta.address, f"{header}\n")
+    name = reply.split()[-1].rstrip(",")
+    queued = wait.until("it waits for core", lambda: mta.exec("postcat", "-qh", name))
+    assert header in queued.splitlines()
 
 
 def test_a_milter_is_asked_about_posts() -> None:

@@ -86,8 +86,7 @@ def deliver(
         return
     facts = _facts(mlist, message, data)
     begun = time.time()
-    conversation = Handover if own_port(qmqp.PORT) else Conversation
-    mta = conversation(message["message-id"], stopping)
+    mta = _conversation(mlist, data)(message["message-id"], stopping)
     try:
         agent = _agent(mlist, data, mta)
     except (smtplib.SMTPException, ssl.SSLError) as error:
@@ -105,6 +104,13 @@ def deliver(
     again = [recipient for recipient in mta.refused if recipient not in lost] + mta.left
     if lost or again:
         raise SomeRecipientsFailed(again, [(name, *mta.refused[name]) for name in lost])
+
+
+def _conversation(mlist: IMailingList, data: Data) -> type[Conversation]:
+    """Choose QMQP for what goes to many; to each by himself it goes on one connection of SMTP."""
+    personalized = mlist.personalize != Personalization.none
+    each = personalized or (data.get("verp") and config.mta.verp_format != FORMAT)
+    return Handover if own_port(qmqp.PORT) and not each else Conversation
 
 
 def _agent(mlist: IMailingList, data: Data, mta: Conversation) -> "Bulk | Individual":

@@ -19,7 +19,7 @@ from mailman_stack.core.conversation import Conversation, Kind, addressed, own_p
 PORT = "qmqp_port"
 
 TRY_AGAIN = 451
-"""What QMQP replies is never about a recipient: not even its last word is one on a member."""
+"""For any refusal: it is one of the message, or of core, and no recipient is to blame."""
 
 REPLY = re.compile(rb"\d+:([KZD])(.*),", re.DOTALL)
 

@@ -8,18 +8,14 @@ for all messages that come meanwhile.
 
 import logging
 
-from django.core.cache import cache
-from django.core.cache.utils import make_template_fragment_key
 from django.db import transaction
 from hyperkitty import tasks
-from hyperkitty.models import Email, Thread
+from hyperkitty.models import Email
 
 from mailman_stack.web import positions
 from mailman_stack.web.queue import Broker, Task
 
 log = logging.getLogger(__name__)
-
-COUNTED = ("participants_count", "emails_count")
 
 
 def check_orphans(email_id: int) -> None:
@@ -32,17 +28,16 @@ def check_orphans(email_id: int) -> None:
         tasks._check_orphans(email_id)  # noqa: SLF001 - it has no other name
 
 
-def forget_counts(thread_id: int) -> None:
-    """Have who asks next count a thread's messages and participants, instead of doing it now."""
-    values = Thread(id=thread_id).cached_values
-    keys = [values[name]._get_cache_key() for name in COUNTED]  # noqa: SLF001 - as above
-    cache.delete_many([*keys, make_template_fragment_key("thread_participants", [thread_id])])
+def count_anew(thread_id: int) -> None:
+    """As HyperKitty's, but for a new thread: who asks first for its counts has them made."""
+    if Email.objects.filter(thread=thread_id).count() > 1:
+        tasks._rebuild_thread_cache_new_email(thread_id)  # noqa: SLF001 - as above
 
 
 AT_ONCE = {
     tasks._check_orphans: check_orphans,  # noqa: SLF001 - they have no other names
     tasks._compute_thread_positions: positions.compute,  # noqa: SLF001
-    tasks._rebuild_thread_cache_new_email: forget_counts,  # noqa: SLF001
+    tasks._rebuild_thread_cache_new_email: count_anew,  # noqa: SLF001
 }
 """Tasks that are done at once, in this order, and what does it."""
 

@@ -13,7 +13,7 @@ Each line of standard input is a question as JSON:
         what that has. An empty reply cuts the connection; 421 ends it.
     stop: after this many messages core is told to stop; gone: after as many the server is
     fails: for which recipient, and everyone after, nothing can be found out about the member
-    seconds: how long the runner runs
+    seconds: how long the runner may take; it is stopped before that when its queue is empty
 
 Each line of output is what came of it: "taken", the sender, recipient and content (base64) of each
 copy; the number of "connections" and "messages"; who is tried "again", and who is "lost" by which
@@ -28,6 +28,7 @@ import signal
 import socketserver
 import sys
 import threading
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -299,11 +300,23 @@ def run(question: Json) -> Json:
         config.switchboards["out"].enqueue(message(question), data, listid="ant.lists.example.com")
     process = runner.make(question["how"], 0)
     process.set_signals()
-    timer = threading.Timer(question["seconds"], os.kill, (os.getpid(), signal.SIGTERM))
-    timer.start()
+    ended = threading.Event()
+    directory = Path(process.queue_directory)
+    stopper = threading.Thread(target=stop, args=(directory, question["seconds"], ended))
+    stopper.start()
     process.run()
-    timer.cancel()
+    ended.set()
+    stopper.join()
     return {"queued": {name: sorted(queued(config.switchboards[name])) for name in QUEUES}}
+
+
+def stop(queue: Path, seconds: float, ended: threading.Event) -> None:
+    """End the runner when it has nothing left to do, or its time is over."""
+    deadline = time.monotonic() + seconds
+    while any(queue.iterdir()) and time.monotonic() < deadline:
+        if ended.wait(0.02):
+            return
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def queued(queue: Switchboard) -> Iterator[list[str]]:
