@@ -10,6 +10,7 @@ import socketserver
 import threading
 import time
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 
 ANSWERS = Path("/tmp/answers")  # noqa: S108 - of this container
@@ -78,8 +79,9 @@ class Conversation(socketserver.StreamRequestHandler):
 
 
 def asked_for(recipient: str) -> str:
-    file = ANSWERS / recipient
-    return file.read_text() if file.exists() else "250 taken"
+    with suppress(FileNotFoundError):
+        return (ANSWERS / recipient).read_text()
+    return "250 taken"
 
 
 ANSWERS.mkdir()
