@@ -96,6 +96,13 @@ def test_a_service_is_confined(name: str) -> None:
     assert not {"privileged", "network_mode", "pid", "ipc", "devices"} & described.keys()
 
 
+def test_mail_comes_before_pages_and_pages_before_jobs() -> None:
+    shares = {name: service(name).get("cpu_shares", 1024) for name in SERVICES}
+    assert shares.pop("web") == 512
+    assert shares.pop("qcluster") == 256
+    assert set(shares.values()) == {1024}
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_comes_back_and_is_watched(name: str) -> None:
     described = service(name)

@@ -86,9 +86,11 @@ def deliver(
         return
     facts = _facts(mlist, message, data)
     begun = time.time()
-    mta = _conversation(mlist, data)(message["message-id"], stopping)
+    one_by_one = _is_one_by_one(mlist, data)
+    speak = Conversation if one_by_one or not own_port(qmqp.PORT) else Handover
+    mta = speak(message["message-id"], stopping)
     try:
-        agent = _agent(mlist, data, mta)
+        agent = _agent(mta, data, one_by_one=one_by_one)
     except (smtplib.SMTPException, ssl.SSLError) as error:
         mta.quit()
         log.warning("%s smtp error: %s", message["message-id"], error)
@@ -106,21 +108,17 @@ def deliver(
         raise SomeRecipientsFailed(again, [(name, *mta.refused[name]) for name in lost])
 
 
-def _conversation(mlist: IMailingList, data: Data) -> type[Conversation]:
-    """Choose QMQP for what goes to many; to each by himself it goes on one connection of SMTP."""
-    personalized = mlist.personalize != Personalization.none
-    each = personalized or (data.get("verp") and config.mta.verp_format != FORMAT)
-    return Handover if own_port(qmqp.PORT) and not each else Conversation
+def _is_one_by_one(mlist: IMailingList, data: Data) -> bool:
+    """Whether core has to make a message, or an envelope sender, for each recipient."""
+    personalized: bool = mlist.personalize != Personalization.none
+    return personalized or (bool(data.get("verp")) and config.mta.verp_format != FORMAT)
 
 
-def _agent(mlist: IMailingList, data: Data, mta: Conversation) -> "Bulk | Individual":
+def _agent(mta: Conversation, data: Data, *, one_by_one: bool) -> "Bulk | Individual":
     """Choose how to send, once the MTA has said what it can do."""
-    verp = bool(data.get("verp"))
-    personalized = mlist.personalize != Personalization.none
-    by_mta = verp and not personalized and config.mta.verp_format == FORMAT
+    by_mta = bool(data.get("verp")) and not one_by_one
     mta.open(Kind.NAMED if by_mta else Kind.PLAIN)
-    by_mta = by_mta and mta.can_name()
-    return Individual(mta) if personalized or verp != by_mta else Bulk(mta)
+    return Individual(mta) if one_by_one or (by_mta and not mta.can_name()) else Bulk(mta)
 
 
 def _is_final(code: int) -> bool:
