@@ -1,6 +1,8 @@
 """What the benchmark makes of what it has measured."""
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,20 @@ def test_targets_are_the_least_or_the_most() -> None:
     assert not key("fanout_100_vs_upstream").is_met(4.99)
     assert key("core_pss_vs_upstream").is_met(0.22)
     assert not key("core_pss_vs_upstream").is_met(0.23)
+
+
+CLAIMS = re.findall(r"(?m)^\| (.+) \| ([\d.]+) \|$", (ROOT / "README.md").read_text())
+
+
+@pytest.mark.parametrize(("title", "factor"), CLAIMS)
+def test_readme_claims_no_more_than_was_measured(title: str, factor: str) -> None:
+    claimed = next(replace(key, target=float(factor)) for key in KEYS if key.title == title)
+    measured = json.loads((ROOT / "benchmarks" / "results" / "latest.json").read_text())
+    assert claimed.is_met(measured[claimed.name])
+
+
+def test_readme_claims_something() -> None:
+    assert CLAIMS
 
 
 def test_keys_are_made_of_figures_and_variants_that_there_are() -> None:
