@@ -87,8 +87,9 @@ def deliver(
     facts = _facts(mlist, message, data)
     begun = time.time()
     one_by_one = _is_one_by_one(mlist, data)
-    speak = Conversation if one_by_one or not own_port(qmqp.PORT) else Handover
-    mta = speak(message["message-id"], stopping)
+    # By QMQP each message would be a connection of its own.
+    conversation = Conversation if one_by_one or not own_port(qmqp.PORT) else Handover
+    mta = conversation(message["message-id"], stopping)
     try:
         agent = _agent(mta, data, one_by_one=one_by_one)
     except (smtplib.SMTPException, ssl.SSLError) as error:
