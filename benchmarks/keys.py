@@ -11,7 +11,7 @@ type Samples = Mapping[str, Mapping[str, list[float]]]
 
 @dataclass(frozen=True)
 class Key:
-    """A key: a median, or the ratio of two, each named ``variant.figure``."""
+    """A key: a figure, or the ratio of two of the same round, each named ``variant.figure``."""
 
     name: str
     sign: Literal["≥", "≤"]
@@ -21,20 +21,22 @@ class Key:
     base: str = ""
 
     def value(self, samples: Samples) -> float | None:
-        """None where one of them has not been measured."""
-        over = middle(samples, self.figure)
-        under = middle(samples, self.base) if self.base else 1.0
-        return over / under if over is not None and under else None
+        """The median over all rounds; None where one of the two has not been measured."""
+        values = figures(samples, self.figure)
+        if self.base:
+            # The last round may be half done.
+            pairs = zip(values, figures(samples, self.base), strict=False)
+            values = [value / base for value, base in pairs]
+        return median(values) if values else None
 
     def is_met(self, value: float) -> bool:
         return value >= self.target if self.sign == "≥" else value <= self.target
 
 
-def middle(samples: Samples, figure: str) -> float | None:
-    """The median of a figure, named ``variant.figure``, over all rounds."""
+def figures(samples: Samples, figure: str) -> list[float]:
+    """What each round measured of a figure, named ``variant.figure``."""
     variant, _, name = figure.partition(".")
-    values = samples.get(variant, {}).get(name)
-    return median(values) if values else None
+    return samples.get(variant, {}).get(name, [])
 
 
 KEYS = (

@@ -156,18 +156,19 @@ class Bench(Stack):
         """Run one of our scripts in core's container."""
         self.exec("core", *self.variant.python, f"/benchmarks/{script}", *map(str, arguments))
 
-    def wait_in(self, part: str, condition: str, *arguments: str, seconds: int = 900) -> None:
+    def wait_in(self, part: str, condition: str, *arguments: str, every: float = 0.1) -> None:
         """Wait, inside a container, until a shell command succeeds."""
-        loop = f"until {{ {condition}; }} 2>/dev/null; do sleep 0.1; done"
-        self.exec(part, "timeout", str(seconds), "bash", "-c", loop, *arguments)
+        loop = f"until {{ {condition}; }} 2>/dev/null; do sleep {every}; done"
+        self.exec(part, "timeout", "900", "bash", "-c", loop, *arguments)
 
     def wait_core(self) -> None:
         """Wait until core's LMTP takes mail."""
-        self.wait_in("core", f"exec 3<>/dev/tcp/{self.variant.lmtp}/8024", seconds=180)
+        self.wait_in("core", f"exec 3<>/dev/tcp/{self.variant.lmtp}/8024")
 
     def wait_sql(self, query: str) -> None:
         """Wait until a query of the web's schema answers 1."""
-        self.wait_in("database", f'[ "$({self.variant.sql})" = 1 ]', query)
+        # Each look is a program and a connection with TLS: ten a second would be a third of a core.
+        self.wait_in("database", f'[ "$({self.variant.sql})" = 1 ]', query, every=1)
 
     def settle(self) -> None:
         """Wait until core and the web interface have nothing left to do.

@@ -1,6 +1,7 @@
 """What web and qcluster make of messages, and which pages they keep."""
 
 import http
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -127,6 +128,37 @@ def test_what_follows_from_several_messages_is_done_once(
         "update_from_mailman",
     ]
     assert rows_and_tasks == [3 * len(names), names]
+
+
+def test_a_new_thread_is_among_the_recent_ones_at_once(
+    web: Container, qcluster: Container, mlist: str
+) -> None:
+    recent = f"MailingList.objects.get(name={mlist!r}).recent_threads"
+    shown = f"[thread.subject for thread in {recent}]"
+    count = f"MailingList.objects.get(name={mlist!r}).recent_threads_count"
+    with paused(qcluster):
+        for number, subjects in enumerate((["Ants"], ["Bees", "Ants"]), 1):
+            web.archive(mlist, message("anne@example.org", mlist, subjects[0]))
+            assert web.django(f"[{shown}, {count}]") == [subjects, number]
+
+
+def test_the_recent_threads_are_not_looked_for_with_each_message(
+    web: Container, qcluster: Container, mlist: str
+) -> None:
+    """It would take the longer the more there are."""
+    code = (
+        "import django, json; django.setup(); from django.db import connection; "
+        "from django.test.utils import CaptureQueriesContext; "
+        "from hyperkitty.models import Thread; "
+        f"thread = Thread.objects.select_related('mailinglist').get(mailinglist__name={mlist!r}); "
+        "queries = CaptureQueriesContext(connection); queries.__enter__(); "
+        "thread.mailinglist.on_thread_added(thread); "
+        "print(json.dumps([one['sql'] for one in queries]))"
+    )
+    with paused(qcluster):
+        web.archive(mlist, message("anne@example.org", mlist, "Ants"))
+        (statement,) = json.loads(web.run("python", "-c", code))
+    assert "hyperkitty_thread" not in statement
 
 
 def test_who_posts_most_comes_first(web: Container, mlist: str) -> None:

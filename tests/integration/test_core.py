@@ -270,6 +270,8 @@ def test_an_answer_is_remembered_until_something_changes_or_the_transaction_ends
     assert json.loads(driven("memo").splitlines()[-1]) == [
         ["first", False, 1],
         ["again", False, 0],
+        ["post counted, not yet written", False, 0],
+        ["post counted", False, 0],
         ["banned, not yet written", True, 1],
         ["banned", True, 1],
         ["banned, again", True, 0],

@@ -39,8 +39,17 @@ def key(name: str) -> Key:
     return next(key for key in KEYS if key.name == name)
 
 
-def test_a_key_is_the_ratio_of_medians() -> None:
-    assert key("fanout_100_vs_upstream").value(SAMPLES) == 10
+def test_a_key_is_the_median_of_the_rounds_ratios() -> None:
+    """A machine that is slower in one round is so for both variants."""
+    figures = {
+        "upstream": {"restart_seconds": [10.0, 10.0, 20.0]},
+        "ours": {"restart_seconds": [3.0, 5.0, 6.0]},
+    }
+    assert key("restart_seconds_vs_upstream").value(figures) == 0.3
+
+
+def test_a_round_that_is_half_done_is_left_out() -> None:
+    assert key("fanout_100_vs_upstream").value(SAMPLES) == 15
     assert key("core_pss_vs_upstream").value(SAMPLES) == 0.2
 
 
@@ -98,7 +107,7 @@ def test_values_have_exactly_the_keys() -> None:
 
 def test_results_are_told() -> None:
     text = report.text(SAMPLES, rounds=3, listing="mysql:9.7 210MB\nother:latest 1MB\n")
-    assert "| posts/s to 100 members, archived | 10 | ≥ 5 | met |" in text
+    assert "| posts/s to 100 members, archived | 15 | ≥ 5 | met |" in text
     assert "| Posts/s, 100 members | 3 (2 … 4) | 30 |" in text
     assert "| mysql:9.7 | 210MB |" in text
     assert "other" not in text.partition("Sizes of images")[2].partition("##")[0]

@@ -9,8 +9,9 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from mailman.config import config
+from mailman.model.mailinglist import MailingList
 from sqlalchemy import event
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 
 KEPT = "mailman_stack.memo"
 """The name, in a session's ``info``, of what is remembered."""
@@ -21,8 +22,8 @@ def install() -> None:
     if KEPT in config.db.store.info:
         return
     config.db.store.info[KEPT] = {}
-    for name in ("after_flush", "after_transaction_end"):
-        event.listen(config.db.sessionmaker, name, _forget)
+    event.listen(config.db.sessionmaker, "after_flush", _forget_by_flush)
+    event.listen(config.db.sessionmaker, "after_transaction_end", _forget_at_end)
     event.listen(config.db.sessionmaker, "do_orm_execute", _forget_by_statement)
 
 
@@ -30,7 +31,7 @@ def remembered[T](ask: Callable[[], T], *question: Hashable) -> T:
     """Ask, unless the answer to this question is known."""
     store: Session = config.db.store
     known: dict[Hashable, Any] | None = store.info.get(KEPT)
-    if known is None or store.new or store.dirty or store.deleted:
+    if known is None or _is_changed(store):
         return ask()  # which first writes all that
     if question not in known:
         known[question] = ask()
@@ -43,8 +44,25 @@ def note(answer: object, *question: Hashable) -> None:
     config.db.store.info.get(KEPT, {})[question] = answer
 
 
-def _forget(store: Session, *_details: object) -> None:
+def _is_changed(store: Session) -> bool:
+    """Whether more than the list is: each post changes its counters, on which no answer depends."""
+    rows = (row for row in store.dirty if not isinstance(row, MailingList))
+    return bool(store.new or store.deleted) or any(rows)
+
+
+def _forget(store: Session) -> None:
     store.info.get(KEPT, {}).clear()
+
+
+def _forget_by_flush(store: Session, _context: object) -> None:
+    if _is_changed(store):
+        _forget(store)
+
+
+def _forget_at_end(store: Session, transaction: SessionTransaction) -> None:
+    is_a_flush = transaction.parent and not transaction.nested
+    if not is_a_flush:
+        _forget(store)
 
 
 def _forget_by_statement(statement: ORMExecuteState) -> None:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Count
-from hyperkitty.models import Email, MailingList
-from hyperkitty.models.mailinglist import TopPosters
+from hyperkitty.models import Email, MailingList, Thread
+from hyperkitty.models.mailinglist import RecentThreads, TopPosters
 
 SHOWN = 5
 
@@ -14,12 +15,19 @@ _upstreams_is_owner = MailingList.is_owner
 def install() -> None:
     """Take the place of upstream's methods."""
     MailingList.is_owner = _is_owner
+    RecentThreads.add_thread = _forget_recent_threads
     TopPosters.get_value = _top_posters
 
 
 def _is_owner(mlist: MailingList, user: Any) -> bool:
     """As upstream, which asks core for each page of a thread, even if nobody has logged in."""
     return bool(user.is_authenticated and _upstreams_is_owner(mlist, user))
+
+
+def _forget_recent_threads(recent_threads: RecentThreads, _thread: Thread) -> None:
+    """Have them looked for again by who asks first; upstream does that for each new thread."""
+    key = recent_threads._get_cache_key()  # noqa: SLF001 - there is no other name for it
+    cache.delete_many([key, f"{key}_count"])
 
 
 def _top_posters(top_posters: TopPosters) -> list[dict[str, Any]]:

@@ -30,7 +30,8 @@ def main() -> None:
     memo.install()
     with transaction():
         getUtility(IDomainManager).add("lists.example.com")
-        bans = IBanManager(create_list("ant@lists.example.com"))
+        mlist = create_list("ant@lists.example.com")
+        bans = IBanManager(mlist)
 
     def ask(step: str) -> None:
         queries.clear()
@@ -43,6 +44,10 @@ def main() -> None:
     event.listen(config.db.engine, "before_cursor_execute", note)
     ask("first")
     ask("again")
+    mlist.post_id += 1
+    ask("post counted, not yet written")
+    config.db.store.flush()
+    ask("post counted")
     bans.ban(EMAIL)
     ask("banned, not yet written")
     config.db.store.flush()
