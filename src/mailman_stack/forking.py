@@ -18,8 +18,10 @@ def share() -> None:
     None of them is ever freed again: connections and locks must have been closed by now. Nothing in
     Python or its C API says this of an object that is there already, so it is written where CPython
     keeps the count: in the first bytes of each.
+
+    Garbage is not looked for before: it is small, and shared. From here on it is, by whoever has
+    loaded all that with the collector off.
     """
-    gc.collect()
     found = gc.get_objects()
     while found:
         each = found.pop()
@@ -28,6 +30,7 @@ def share() -> None:
             # Strings, numbers and code are known only to what refers to them.
             found.extend(filter(_is_mortal, gc.get_referents(each)))
     gc.freeze()  # a collection would write to each object it looks at
+    gc.enable()
 
 
 def _is_mortal(each: object) -> bool:

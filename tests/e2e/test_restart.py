@@ -7,6 +7,7 @@ import pytest
 from mailmanclient import MailingList
 
 from tests.support import wait
+from tests.support.container import docker
 from tests.support.lists import subscribe
 from tests.support.mail import message
 from tests.support.stack import Stack
@@ -152,6 +153,23 @@ def test_core_killed_outright_comes_back(
     post = message(anne, mailing_list.fqdn_listname, "After the crash")
     stack.post(post)
     stack.catcher.wait_delivered(post["Message-ID"], anne)
+
+
+def test_a_web_interface_that_hangs_holds_up_no_post(
+    stack: Stack, mailing_list: MailingList, address: Callable[[str], str]
+) -> None:
+    """As it does while it starts; upstream waits for it with each post, to know the links."""
+    anne = address("anne")
+    subscribe(mailing_list, anne)
+    post = message(anne, mailing_list.fqdn_listname, "While web hangs")
+    docker("pause", stack.container("web"))
+    try:
+        stack.post(post)
+        mail = stack.catcher.wait_delivered(post["Message-ID"], anne, seconds=8)[0]
+    finally:
+        docker("unpause", stack.container("web"))
+    link = mail.message["Archived-At"].strip("<>")
+    wait.until("the post is archived where its link says", lambda: stack.open(link))
 
 
 def test_archive_catches_up_when_web_is_back(

@@ -4,19 +4,22 @@ It is given the domains, and the URLs of their lists' pages.
 """
 
 import configparser
+import gc
 import json
 import os
 import signal
 import sys
 
-from lazr.config.interfaces import ConfigErrors
-from mailman.config import config
-from mailman.core.initialize import initialize_1
-from mailman.utilities.modules import call_name
+gc.disable()  # what is loaded until the fork stays: to look for garbage is a tenth of the start
 
-from mailman_stack import database
-from mailman_stack.core import master, templates
-from mailman_stack.failing import fail
+from lazr.config.interfaces import ConfigErrors  # noqa: E402
+from mailman.config import config  # noqa: E402
+from mailman.core.initialize import initialize_1  # noqa: E402
+from mailman.utilities.modules import call_name  # noqa: E402
+
+from mailman_stack import database  # noqa: E402
+from mailman_stack.core import master, templates  # noqa: E402
+from mailman_stack.failing import fail  # noqa: E402
 
 
 def main(pages: str) -> None:

@@ -2,7 +2,8 @@
 
 Upstream's asks HyperKitty for two URLs with every post, waits as long as an answer takes, and keeps
 what was not taken until the next post comes, before which it tries all of it again. Here the URL of
-a list is asked for once in a while, and what waits is tried again by itself, in its order.
+a list is asked for once in a while, its posts hardly wait for the answer, and what was not taken is
+tried again by itself, in its order.
 """
 
 import logging
@@ -19,6 +20,7 @@ from urllib.parse import urljoin
 import mailman_hyperkitty
 import requests
 from mailman.config import config
+from mailman.config.config import external_configuration
 from mailman.email.message import Message
 from mailman.interfaces.mailinglist import IMailingList
 from mailman.runners import archive
@@ -33,8 +35,13 @@ REFUSED_SECONDS = 60
 """Until a message that HyperKitty answered with an error is tried again."""
 
 ASK_SECONDS = 10
+"""How long a post waits for a link to its archive, which HyperKitty alone knows."""
+
+AGAIN_SECONDS = 0.2
+"""How long it waits to hear that nothing has changed."""
+
 ARCHIVE_SECONDS = 330
-"""How long an answer may take; uWSGI ends a request after 300 s."""
+"""How long HyperKitty may take for a message; uWSGI ends a request after 300 s."""
 
 NICE = 15
 """Where posts come faster than they can be sent, sending them comes before archiving them."""
@@ -47,16 +54,17 @@ class Archiver(mailman_hyperkitty.Archiver):
 
     def __init__(self) -> None:
         super().__init__()
+        self._settings = external_configuration(config.archiver.hyperkitty.configuration)
         self._urls: dict[str, tuple[float, str]] = {}
         self._refused: dict[str, float] = {}
         self._away = False
 
     def list_url(self, mlist: IMailingList) -> str:
-        """See `IArchiver`; the last that is known while HyperKitty is away."""
+        """See `IArchiver`; the last that is known, or that of the settings, without an answer."""
         name = mlist.fqdn_listname
-        asked, url = self._urls.get(name, (0.0, ""))
+        asked, url = self._urls.get(name, (-URL_SECONDS, self._expected_url(mlist)))
         if not url or time.monotonic() - asked > URL_SECONDS:
-            url = self._ask(name) or url
+            url = self._ask(name, AGAIN_SECONDS if url else ASK_SECONDS) or url
             self._urls[name] = (time.monotonic(), url)
         return url
 
@@ -105,17 +113,22 @@ class Archiver(mailman_hyperkitty.Archiver):
                 self._switchboard.finish(name)
                 self._refused.pop(name, None)
 
-    def _ask(self, name: str) -> str:
+    def _ask(self, name: str, seconds: float) -> str:
         try:
             answer = requests.get(
                 urljoin(self.base_url, "api/mailman/urls"),
-                params={"mlist": name}, headers=self.headers, timeout=ASK_SECONDS,
+                params={"mlist": name}, headers=self.headers, timeout=seconds,
             )  # fmt: skip
             answer.raise_for_status()
             return str(answer.json()["url"])
         except (RequestException, ValueError) as error:
-            log.warning("HyperKitty gives no URL for %s: %s", name, error)
+            log.info("HyperKitty does not say where %s is: %s", name, error)
             return ""
+
+    def _expected_url(self, mlist: IMailingList) -> str:
+        """What HyperKitty says of a list, unless its domain has been given another web host."""
+        archives = self._settings.get("archives", mlist.mail_host, fallback="")
+        return archives and f"{archives}list/{mlist.fqdn_listname}/"
 
     def _send(self, mlist: IMailingList, msg: Message) -> None:
         """Have a message archived.
