@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 
 from benchmarks import measurements, report
@@ -15,22 +16,27 @@ from tests.support import evidence
 
 
 def main() -> None:
-    """QUICK in the environment: one round of what the keys need, with fewer of each."""
     quick = bool(os.environ.get("QUICK"))
     size = measurements.QUICK if quick else Size()
     samples: dict[str, dict[str, list[float]]] = {}
     failed = []
-    for turn in range(size.rounds):
-        for variant in VARIANTS.values():
-            if (quick or turn) and variant.name not in EVERY_ROUND:
-                continue
-            print(f"==> Round {turn + 1} of {size.rounds}: {variant.title}", flush=True)
-            figures = samples.setdefault(variant.name, defaultdict(list))
-            if not measure(variant, size, figures):
-                failed.append(variant.title)
-            write(samples, turn + 1)
-        size = replace(size, many=False)  # once is enough
+    for turn, variant in order(size.rounds, with_others=not quick):
+        print(f"==> Round {turn + 1} of {size.rounds}: {variant.title}", flush=True)
+        figures = samples.setdefault(variant.name, defaultdict(list))
+        # Once is enough of what takes minutes to make.
+        if not measure(variant, replace(size, many=size.many and turn == 0), figures):
+            failed.append(variant.title)
+        write(samples, turn + 1)
     sys.exit(f"error: not measured to the end: {', '.join(failed)}" if failed else 0)
+
+
+def order(rounds: int, *, with_others: bool) -> Iterator[tuple[int, Variant]]:
+    """Yield each round's number and variant: first what is compared, in turn, then all else once."""
+    for turn in range(rounds):
+        yield from ((turn, VARIANTS[name]) for name in EVERY_ROUND)
+    if with_others:
+        others = (variant for name, variant in VARIANTS.items() if name not in EVERY_ROUND)
+        yield from ((rounds - 1, variant) for variant in others)
 
 
 def measure(variant: Variant, size: Size, figures: dict[str, list[float]]) -> bool:

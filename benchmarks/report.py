@@ -33,8 +33,8 @@ DEFINITIONS = {
 TEXT = """\
 # Results of `make bench`
 
-{when}, {machine}. Rounds: {rounds}, of this stack and upstream's defaults in turn; all else is
-measured in the first. Medians, in brackets least and most; a ratio is the median of each round's.
+{when}, {machine}. Rounds: {rounds}, of upstream's defaults and this stack in turn; all else is
+measured once, after them. Medians, in brackets least and most; a ratio is the median of each round's.
 
 ![Posts, archived messages and pages a second, latency, memory, start]({chart})
 

@@ -125,7 +125,7 @@ VARIANTS = {
     )
 }
 EVERY_ROUND = ("upstream", "ours")
-"""Those that the keys compare; the others are measured once, and not when it has to be quick."""
+"""What the keys compare, in turn; the others are measured once, and not when it has to be quick."""
 
 
 @dataclass(frozen=True)

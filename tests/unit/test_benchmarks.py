@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import load, report, variants
+from benchmarks.__main__ import order
 from benchmarks.keys import FIGURES, KEYS, Key
 from tests.support import ROOT
 
@@ -117,6 +118,13 @@ def test_a_missed_target_is_told() -> None:
     values = dict.fromkeys((key.name for key in KEYS), None) | {"stack_pss_mib": 600.5}
     assert "| 600.5 | ≤ 600 | **missed** |" in report.keys_table(values)
     assert "| not measured |" in report.keys_table(values)
+
+
+def test_what_is_compared_is_measured_in_turn_before_all_else() -> None:
+    runs = [(turn, variant.name) for turn, variant in order(2, with_others=True)]
+    assert runs[:4] == [(0, "upstream"), (0, "ours"), (1, "upstream"), (1, "ours")]
+    assert runs[4:] == [(1, "guide"), (1, "debian"), (1, "exim"), (1, "sendmail")]
+    assert [*order(2, with_others=False)] == [*order(2, with_others=True)][:4]
 
 
 def test_memory_is_the_sum_of_all_processes() -> None:
