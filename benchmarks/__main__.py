@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def order(rounds: int, *, with_others: bool) -> Iterator[tuple[int, Variant]]:
-    """Yield each round's number and variant: first what is compared, in turn, then all else once."""
+    """Yield rounds' numbers and variants: first what is compared, in turn, then all else once."""
     for turn in range(rounds):
         yield from ((turn, VARIANTS[name]) for name in EVERY_ROUND)
     if with_others:

@@ -34,7 +34,7 @@ TEXT = """\
 # Results of `make bench`
 
 {when}, {machine}. Rounds: {rounds}, of upstream's defaults and this stack in turn; all else is
-measured once, after them. Medians, in brackets least and most; a ratio is the median of each round's.
+measured once, after them. Medians, in brackets least and most; of ratios, that of each round's.
 
 ![Posts, archived messages and pages a second, latency, memory, start]({chart})
 
