@@ -168,6 +168,7 @@ def test_a_web_interface_that_hangs_holds_up_no_post(
         mail = stack.catcher.wait_delivered(post["Message-ID"], anne, seconds=8)[0]
     finally:
         docker("unpause", stack.container("web"))
+        stack.wait_healthy("web")
     link = mail.message["Archived-At"].strip("<>")
     wait.until("the post is archived where its link says", lambda: stack.open(link))
 
