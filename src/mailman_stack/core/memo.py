@@ -46,8 +46,9 @@ def note(answer: object, *question: Hashable) -> None:
 
 def _is_changed(store: Session) -> bool:
     """Whether more than the list is: each post changes its counters, on which no answer depends."""
-    rows = (row for row in store.dirty if not isinstance(row, MailingList))
-    return bool(store.new or store.deleted) or any(rows)
+    if store.new or store.deleted:
+        return True
+    return any(not isinstance(row, MailingList) for row in store.dirty)
 
 
 def _forget(store: Session) -> None:
