@@ -16,6 +16,7 @@ from tests.support import evidence
 
 
 def main() -> None:
+    """QUICK in the environment: one round of what the keys need, with fewer of each."""
     quick = bool(os.environ.get("QUICK"))
     size = measurements.QUICK if quick else Size()
     samples: dict[str, dict[str, list[float]]] = {}

@@ -45,9 +45,6 @@ AS_WRITTEN = "/*+ JOIN_FIXED_ORDER() NO_BNL() */"
 NO_BNL means hash joins, too. See MySQL's manual, "Optimizer Hints".
 """
 
-OF_A_LIST = "/*+ JOIN_FIXED_ORDER() NO_BNL() INDEX(`member` ix_member_list_id) */"
-"""As above, where a query begins with a list's members."""
-
 # Who has subscribed as a user, and whose an address is: not always the same.
 Subscriber, Owner = aliased(User), aliased(User)
 OfMember, OfAddress, OfOwner = (aliased(Preferences) for _ in range(3))
@@ -88,7 +85,7 @@ class OwnerRecipients(owner_recipients.OwnerRecipients):
         """See `IHandler`."""
         if "recipients" in msgdata:
             return
-        recipients = _enabled(_members(mlist.administrators))
+        recipients = _enabled(_joined(_query(mlist.administrators)))
         msgdata["recipients"] = recipients or {config.mailman.site_owner}
         msgdata["nodecorate"] = msgdata["verp"] = True
 
@@ -120,7 +117,7 @@ def users(recipients: Iterable[str]) -> dict[str, User]:
 
 
 def _all(roster: IRoster) -> Iterator[Member]:
-    return _complete(_members(roster))
+    return _complete(_joined(_query(roster)))
 
 
 def _regular(roster: IRoster) -> Iterator[Member]:
@@ -148,9 +145,9 @@ def _memberships(roster: IRoster, *emails: str) -> list[Member]:
 # -- Queries
 
 
-def _members(roster: IRoster) -> Query[Any]:
+def _query(roster: IRoster) -> Query[Any]:
     members: Query[Any] = roster._query()  # noqa: SLF001 - what says which members these are
-    return _joined(members).prefix_with(OF_A_LIST, dialect="mysql")
+    return members
 
 
 @cache
@@ -165,7 +162,6 @@ def _addressed() -> Select[Any]:
     found = union(by_address, by_user).subquery()
     members = select(Member, Address, Subscriber).select_from(found)
     members = _joined(members.join(Member, Member.id == found.c.id))
-    members = members.prefix_with(AS_WRITTEN, dialect="mysql")
     # Of one address there are few members; of the list there may be many.
     members = members.where(
         Member.list_id == bindparam("list_id"), Member.role == bindparam("role")
@@ -183,6 +179,7 @@ def _joined[T: (Query[Any], Select[Any])](members: T) -> T:
         .outerjoin(Member.preferences.of_type(OfMember))
         .outerjoin(Address.preferences.of_type(OfAddress))
         .outerjoin(Owner.preferences.of_type(OfOwner))
+        .prefix_with(AS_WRITTEN, dialect="mysql")
     )
 
 
@@ -194,7 +191,7 @@ def _preference(name: str) -> ColumnElement[Any]:
 
 
 def _with_mode(roster: IRoster, modes: tuple[DeliveryMode, ...]) -> Query[Any]:
-    members = _members(roster).filter(Address.id.is_not(None))
+    members = _joined(_query(roster)).filter(Address.id.is_not(None))
     return members.filter(_preference("delivery_mode").in_(modes))
 
 
