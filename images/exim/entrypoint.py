@@ -28,7 +28,7 @@ def facts(settings: Settings) -> dict[str, object]:
     return {
         "sections": sections,
         "networks": mta.networks(),
-        "certificate": tls.certificate(settings),
+        "certificate": tls.certificate(settings.hostname),
         "authorities": tls.authorities(),
     }
 

@@ -18,7 +18,7 @@ READ_ALL = """
 def facts(settings: Settings) -> dict[str, object]:
     return {
         "networks": mta.networks(),
-        "certificate": tls.certificate(settings),
+        "certificate": tls.certificate(settings.hostname),
         "authorities": tls.authorities(),
     }
 

@@ -26,7 +26,7 @@ def private_key(certificate: tls.Certificate) -> Path:
 
 
 def facts(settings: Settings) -> dict[str, object]:
-    certificate = tls.certificate(settings)
+    certificate = tls.certificate(settings.hostname)
     return {
         "networks": mta.networks(),
         # A socket of IPv6's serves both.

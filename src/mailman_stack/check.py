@@ -2,8 +2,8 @@
 
 import sys
 
-from mailman_stack.failing import fail
-from mailman_stack.settings import SettingsError, load
+from mailman_stack.failing import SettingsError, fail
+from mailman_stack.settings import load
 
 
 def main(service: str) -> None:

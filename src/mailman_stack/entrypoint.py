@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mailman_stack import tls
-from mailman_stack.failing import fail
+from mailman_stack.failing import SettingsError, fail
 from mailman_stack.render import render
-from mailman_stack.settings import Settings, SettingsError, load
+from mailman_stack.settings import Settings, load
 
 Command = list[str]
 

@@ -24,14 +24,9 @@ def share() -> None:
     """
     found = gc.get_objects()
     while found:
-        each = found.pop()
-        if _is_mortal(each):
+        for each in found:
             ctypes.c_uint32.from_address(id(each)).value = IMMORTAL
-            # Strings, numbers and code are known only to what refers to them.
-            found.extend(filter(_is_mortal, gc.get_referents(each)))
+        # Strings, numbers and code are known only to what refers to them.
+        found = [each for each in gc.get_referents(*found) if sys.getrefcount(each) != IMMORTAL]
     gc.freeze()  # a collection would write to each object it looks at
     gc.enable()
-
-
-def _is_mortal(each: object) -> bool:
-    return sys.getrefcount(each) != IMMORTAL

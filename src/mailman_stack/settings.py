@@ -32,6 +32,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mailman_stack.database import Database
+from mailman_stack.failing import SettingsError
 
 SECRETS_DIR = Path("/run/secrets")
 
@@ -76,14 +77,6 @@ _MAILBOX_SCHEMES = {
 _MYSQL_URL = re.compile(
     r"mysql://[^\s:/?#@]+(:[^\s:/?#@]*)?@[\w.-]+(:[0-9]+)?/[\w$-]+(\?ssl_mode=[A-Z_]+)?", re.ASCII
 )
-
-
-class SettingsError(Exception):
-    """Wrong settings; ``problems`` holds one line for each, naming the setting."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
 
 
 def _text(value: str | SecretStr) -> str:

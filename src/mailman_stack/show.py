@@ -7,9 +7,9 @@ as the service web, which is in every network that mail is sent from.
 import sys
 
 from mailman_stack import mta
-from mailman_stack.failing import fail
+from mailman_stack.failing import SettingsError, fail
 from mailman_stack.render import TEMPLATES, environment
-from mailman_stack.settings import Settings, SettingsError, load
+from mailman_stack.settings import Settings, load
 
 
 def template(what: str, settings: Settings) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mailman_stack import LOCAL
-from mailman_stack.settings import Settings, SettingsError
+from mailman_stack.failing import SettingsError
 
 GIVEN = LOCAL / "tls"
 GENERATED = Path("/var/lib/mta-tls")
@@ -22,7 +22,7 @@ class Certificate(NamedTuple):
     chain: Path
 
 
-def certificate(settings: Settings) -> Certificate:
+def certificate(hostname: str) -> Certificate:
     """The operator's certificate, or one that is generated once, for opportunistic TLS.
 
     :raises SettingsError: when the operator gave only half of one, or one that cannot be read.
@@ -36,7 +36,7 @@ def certificate(settings: Settings) -> Certificate:
         raise SettingsError([f"local/tls/{missing[0]}: is missing beside the other file"])
     generated = Certificate(GENERATED / "privkey.pem", GENERATED / "fullchain.pem")
     if not generated.chain.exists():
-        _generate(generated, settings.hostname)
+        _generate(generated, hostname)
     return generated
 
 

@@ -73,6 +73,21 @@ def test_it_stops_at_once_while_it_waits_for_the_database() -> None:
         assert core.exit_code() == 128 + signal.SIGTERM
 
 
+def test_it_stops_at_once_while_its_files_are_written() -> None:
+    with container("core") as core:
+        core.wait_output("core: wrote /etc/mailman3/domains.cfg")
+        core.stop()
+        assert core.exit_code() == 128 + signal.SIGTERM
+
+
+def test_what_reads_the_settings_leaves_nothing_behind() -> None:
+    with container("core") as core:
+        core.wait_output("waiting for schema core")
+        loaded = core.exec("cat", "/proc/1/maps")
+    assert "mysql" in loaded.lower()
+    assert "pydantic" not in loaded
+
+
 def test_a_fragment_is_read_by_mailman() -> None:
     fragment = "# für alle\n[mailman]\nnoreply_address: niemand\n"
     with container("core", local={"mailman.cfg": fragment}) as core:

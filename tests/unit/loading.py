@@ -8,7 +8,8 @@ from unittest.mock import patch
 
 import pytest
 
-from mailman_stack.settings import Settings, SettingsError, load
+from mailman_stack.failing import SettingsError
+from mailman_stack.settings import Settings, load
 
 REQUIRED = {"MAIL_DOMAINS": "lists.example.com", "MAILMAN_ADMIN_EMAIL": "admin@example.org"}
 

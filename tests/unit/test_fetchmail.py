@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailman_stack.failing import SettingsError
 from mailman_stack.fetchmail import gateway, session
 from mailman_stack.fetchmail.account import Account, accounts, folder, quoted
 from mailman_stack.fetchmail.quarantine import Journal, Quarantine, Refusal, unmarked
 from mailman_stack.fetchmail.report import message
-from mailman_stack.settings import Mailbox, SettingsError
+from mailman_stack.settings import Mailbox
 from tests.unit.loading import loaded
 
 SITE = {"MAIL_DOMAINS": "lists.example.com", "MAILMAN_ADMIN_EMAIL": "admin@example.org"}

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from mailman_stack import settings
 from mailman_stack.database import Database
-from mailman_stack.settings import MailDomain, SettingsError
+from mailman_stack.failing import SettingsError
+from mailman_stack.settings import MailDomain
 from tests.unit.loading import loaded, problems
 
 SECRETS = {

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailman_stack import tls
-from mailman_stack.settings import SettingsError
-from tests.unit.loading import loaded
+from mailman_stack.failing import SettingsError
 
 
 @pytest.fixture
@@ -22,18 +21,18 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
 
 
 def test_a_certificate_is_generated_once(folders: tuple[Path, Path]) -> None:
-    certificate = tls.certificate(loaded({"MTA_HOSTNAME": "mail.example.com"}))
+    certificate = tls.certificate("mail.example.com")
     assert certificate.chain.parent == certificate.key.parent == folders[1]
     text = openssl("x509", "-noout", "-text", "-in", str(certificate.chain))
     assert "Subject: CN=mail.example.com" in text
     assert "DNS:mail.example.com" in text
     first = certificate.chain.read_bytes()
-    assert tls.certificate(loaded()) == certificate
+    assert tls.certificate("mail.example.com") == certificate
     assert certificate.chain.read_bytes() == first
 
 
 def test_the_key_belongs_to_the_certificate(folders: tuple[Path, Path]) -> None:
-    certificate = tls.certificate(loaded())
+    certificate = tls.certificate("mail.example.com")
     assert certificate.key.parent == folders[1]
     public = openssl("x509", "-noout", "-pubkey", "-in", str(certificate.chain))
     assert openssl("pkey", "-pubout", "-in", str(certificate.key)) == public
@@ -44,7 +43,7 @@ def test_the_operators_certificate_comes_first(folders: tuple[Path, Path]) -> No
     given, _generated = folders
     (given / "fullchain.pem").touch()
     (given / "privkey.pem").touch()
-    assert tls.certificate(loaded()) == (given / "privkey.pem", given / "fullchain.pem")
+    assert tls.certificate("mail.example.com") == (given / "privkey.pem", given / "fullchain.pem")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +52,7 @@ def test_the_operators_certificate_comes_first(folders: tuple[Path, Path]) -> No
 def test_half_a_certificate_is_an_error(folders: tuple[Path, Path], name: str, other: str) -> None:
     (folders[0] / name).touch()
     with pytest.raises(SettingsError, match=other):
-        tls.certificate(loaded())
+        tls.certificate("mail.example.com")
 
 
 def openssl(*arguments: str) -> str:

@@ -20,11 +20,12 @@ from urllib.parse import urljoin
 import mailman_hyperkitty
 import requests
 from mailman.config import config
-from mailman.config.config import external_configuration
 from mailman.email.message import Message
 from mailman.interfaces.mailinglist import IMailingList
 from mailman.runners import archive
 from requests import HTTPError, RequestException
+
+from mailman_stack.core import domains
 
 log = logging.getLogger("mailman.archiver")
 
@@ -54,7 +55,7 @@ class Archiver(mailman_hyperkitty.Archiver):
 
     def __init__(self) -> None:
         super().__init__()
-        self._settings = external_configuration(config.archiver.hyperkitty.configuration)
+        self._web_urls = domains.web_urls()
         self._urls: dict[str, tuple[float, str]] = {}
         self._refused: dict[str, float] = {}
         self._away = False
@@ -127,8 +128,8 @@ class Archiver(mailman_hyperkitty.Archiver):
 
     def _expected_url(self, mlist: IMailingList) -> str:
         """What HyperKitty says of a list, unless its domain has been given another web host."""
-        archives = self._settings.get("archives", mlist.mail_host, fallback="")
-        return archives and f"{archives}list/{mlist.fqdn_listname}/"
+        url = self._web_urls.get(mlist.mail_host)
+        return f"{url}/archives/list/{mlist.fqdn_listname}/" if url else ""
 
     def _send(self, mlist: IMailingList, msg: Message) -> None:
         """Have a message archived.

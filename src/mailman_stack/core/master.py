@@ -11,7 +11,6 @@ import random
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,13 +21,11 @@ from mailman.bin import master
 from mailman.config import config
 from mailman.config.config import external_configuration
 from mailman.core.initialize import initialize_2, initialize_3
-from mailman.database.transaction import transaction
-from mailman.interfaces.domain import DomainDeletedEvent, IDomainManager
+from mailman.interfaces.domain import DomainDeletedEvent
 from mailman.utilities.modules import call_name, find_name
-from zope.component import getUtility
 
 from mailman_stack import forking
-from mailman_stack.core import archivers, rehearsal, runner
+from mailman_stack.core import archivers, domains, rehearsal, runner
 
 RUNNERS = Path("/run/mailman/runners")
 """A file for each runner, holding its process id: what the healthcheck compares with reality."""
@@ -72,18 +69,6 @@ def become_runner(spec: str) -> NoReturn:
         os._exit(status if isinstance(status, int) else int(bool(status)))
 
 
-def add_domains(pages: Mapping[str, str]) -> None:
-    """Make the domains that core does not have yet; none is ever removed here.
-
-    Each is told the URL of its lists' pages, for the links of templates (`$mailinglist_url`).
-    """
-    with transaction():
-        domains = getUtility(IDomainManager)
-        for name, url in pages.items():
-            domain = domains.get(name) or domains.add(name)
-            domain.base_url = url
-
-
 def write_maps() -> None:
     """Bring up to date what the MTA reads: lists may have changed while core was down.
 
@@ -109,14 +94,11 @@ def load_runners() -> None:
             find_name(section["class"])
 
 
-def run(pages: Mapping[str, str]) -> None:
-    """Run core, for domains and the URLs of their pages, until it is told to stop.
-
-    The configuration has been loaded already.
-    """
+def run() -> None:
+    """Run core until it is told to stop; the configuration has been loaded already."""
     initialize_2()
     initialize_3()
-    add_domains(pages)
+    domains.add_missing()
     archivers.complete()
     write_maps()
     zope.event.subscribers.append(follow_domains)

@@ -1,31 +1,27 @@
 """Core, with its files rendered: checks them, waits for the database, becomes the master."""
 
 import configparser
-import json
 import os
-import signal
-import sys
 
 from lazr.config.interfaces import ConfigErrors
 from mailman.config import config
 from mailman.core.initialize import initialize_1
 from mailman.utilities.modules import call_name
 
-from mailman_stack import database
+from mailman_stack import database, tls
 from mailman_stack.core import master, templates
 from mailman_stack.failing import fail
 
 
-def main(pages: str) -> None:
-    """Run until SIGTERM, for the domains and the URLs of their lists' pages, as JSON.
+def main() -> None:
+    """Run until SIGTERM.
 
     :raises SystemExit: with 78 (EX_CONFIG) and a line for each problem of the files.
     """
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    os.environ["SSL_CERT_FILE"] = str(tls.authorities())
     check(os.environ["MAILMAN_CONFIG_FILE"])
     database.wait_for(database.Database.from_url(config.database.url))
-    master.run(json.loads(pages))
+    master.run()
 
 
 def check(path: str) -> None:

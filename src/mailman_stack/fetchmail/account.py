@@ -5,7 +5,8 @@ from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
-from mailman_stack.settings import Mailbox, Settings, SettingsError
+from mailman_stack.failing import SettingsError
+from mailman_stack.settings import Mailbox, Settings
 
 RUN = Path("/run/fetchmail")
 FIRST_PORT = 8101

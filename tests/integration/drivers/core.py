@@ -16,8 +16,9 @@ from mailman.core.initialize import initialize_1
 from mailman.utilities.string import expand
 from sqlalchemy.engine import make_url
 
+from mailman_stack.failing import SettingsError
 from mailman_stack.render import render
-from mailman_stack.settings import SettingsError, load
+from mailman_stack.settings import load
 
 MAILMAN = "/etc/mailman3/mailman.cfg"
 HYPERKITTY = "/etc/mailman3/hyperkitty.cfg"

@@ -17,13 +17,14 @@ from threading import Thread
 from typing import Any
 
 from mailman_stack import mta, tls
+from mailman_stack.failing import SettingsError
 from mailman_stack.render import render
-from mailman_stack.settings import SettingsError, load
+from mailman_stack.settings import load
 
 SECRETS = Path("/tmp/secrets")  # noqa: S108 - a tmpfs of this container
 ENVIRONMENT = dict(os.environ)
 # Its own certificate serves for the relayhost too, which has the same name.
-CERTIFICATE = tls.certificate(load("mta"))
+CERTIFICATE = tls.certificate(load("mta").hostname)
 FACTS: dict[str, Any] = {
     "networks": [],
     "certificate": CERTIFICATE,

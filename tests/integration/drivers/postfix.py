@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mailman_stack.failing import SettingsError
 from mailman_stack.render import render
-from mailman_stack.settings import SettingsError, load
+from mailman_stack.settings import load
 from mailman_stack.tls import Certificate
 
 SECRETS = Path("/tmp/secrets")  # noqa: S108 - a tmpfs of this container

@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mailman_stack.failing import SettingsError
 from mailman_stack.render import render
-from mailman_stack.settings import SettingsError, load
+from mailman_stack.settings import load
 from mailman_stack.tls import Certificate
 
 ENVIRONMENT = dict(os.environ)
