@@ -56,44 +56,52 @@ QUICK = Size(1, latencies=8, posts_1000=3, verp_posts=1, archived=100,
 type Figures = Iterator[tuple[str, float]]
 
 
-def everything(stack: Bench, size: Size) -> Figures:
-    """All figures of a variant, from its empty volumes on."""
+def begin(stack: Bench, _size: Size) -> Figures:
+    """From empty volumes to the first mail, and to a restarted stack with some lists."""
     yield "first_mail_seconds", first_mail(stack)
     # Before the restart: Debian's Postfix sees a new list only later, and relays what comes for it.
     for name, members in (("one", 1), ("hundred", 100), ("thousand", 1000), ("archive", 10)):
         stack.python("fill.py", "members", name, members)
     yield "restart_seconds", restart(stack)
+
+
+def calm(stack: Bench, size: Size) -> Figures:
+    """What it takes when there is nothing to do, or one post now and then."""
     yield from idle(stack)
     yield "latency_seconds", latency(stack, size.latencies)
-    yield "posts_100", fan_out(stack, "hundred", 100, size.posts_100)
-    yield from sending(stack, size)
-    yield from archive(stack, size)
-    if stack.variant.name == "ours" and size.many:
-        yield from many_members(stack, size)
-        yield from many_lists(stack, size.tries)
-
-
-def only_sending(stack: Bench, size: Size) -> Figures:
-    """Of a variant that differs by its MTA alone."""
-    first_mail(stack)
-    stack.python("fill.py", "members", "thousand", 1000)
-    yield from sending(stack, size)
 
 
 def sending(stack: Bench, size: Size) -> Figures:
-    """Posts to 1,000 members, without VERP and with it; with each MTA, also without Mailman."""
+    """Posts to 1,000 members; with each MTA, also without Mailman."""
     ours = stack.variant.name == "ours"
     yield "posts_1000", fan_out(stack, "thousand", 1000, size.posts_1000)
     if ours or stack.variant.only_sends:
         yield "raw_1000", raw(stack, "thousand", 1000, size.posts_1000)
     if ours:
         yield "raw_qmqp_1000", raw(stack, "thousand", 1000, size.posts_1000, QMQP)
+
+
+def sending_with_verp(stack: Bench, size: Size) -> Figures:
+    """The same, with an envelope sender for each member."""
+    ours = stack.variant.name == "ours"
     set_verp(stack, 1)
     yield "verp_1000", fan_out(stack, "thousand", 1000, size.verp_posts)
     if ours:
         yield "raw_xverp_1000", raw(stack, "thousand", 1000, size.verp_posts, SMTP_VERP)
         yield "raw_qmqp_verp_1000", raw(stack, "thousand", 1000, size.verp_posts, QMQP_VERP)
     set_verp(stack, 0)
+
+
+def sending_to_few(stack: Bench, size: Size) -> Figures:
+    """Posts to 100 members."""
+    yield "posts_100", fan_out(stack, "hundred", 100, size.posts_100)
+
+
+def many(stack: Bench, size: Size) -> Figures:
+    """Of this stack alone: 10,000 members, 10,000 lists."""
+    if stack.variant.name == "ours" and size.many:
+        yield from many_members(stack, size)
+        yield from many_lists(stack, size.tries)
 
 
 def set_verp(stack: Bench, interval: int) -> None:
@@ -325,3 +333,8 @@ def page_is_there(stack: Bench) -> bool:
     with suppress(AssertionError, ValueError):
         return rate_of_pages([read(stack, "", "-n4")]) > 0
     return False
+
+
+EVERYTHING = (begin, calm, sending_to_few, sending, sending_with_verp, archive, many)
+ONLY_SENDING = (begin, sending, sending_with_verp)
+"""Of a variant that differs by its MTA alone."""

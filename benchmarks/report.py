@@ -33,8 +33,9 @@ DEFINITIONS = {
 TEXT = """\
 # Results of `make bench`
 
-{when}, {machine}. Rounds: {rounds}, of upstream's defaults and this stack in turn; all else is
-measured once, after them. Medians, in brackets least and most; of ratios, that of each round's.
+{when}, {machine}. Rounds: {rounds}, of upstream's defaults and this stack side by side: each step
+with both before the next, one of them paused. All else is measured once, after them. Medians, in
+brackets least and most; of ratios, that of each round's.
 
 ![Posts, archived messages and pages a second, latency, memory, start]({chart})
 

@@ -1,4 +1,4 @@
-"""What is compared, and how one of it is started, reached and watched: one at a time."""
+"""What is compared, and how one of it is started, reached and watched."""
 
 import json
 import re
@@ -15,21 +15,21 @@ from tests.support import RUN
 from tests.support.container import docker
 from tests.support.stack import Stack
 
-PROJECT = "mailman-stack-benchmark"
-DIRECTORY = RUN / "benchmark"
 OUTSIDE = "benchmarks/compose.outside.yaml"
+FIRST_NET = 28
 OURS = ("compose.yaml", OUTSIDE, "benchmarks/compose.yaml")
 UPSTREAM = (*OURS, "benchmarks/compose.upstream.yaml")
 DEBIAN = (OUTSIDE, "benchmarks/compose.debian.yaml")
 # Names with LOCAL_ are for the benchmark's own files.
-SETTINGS = f"""\
+SETTINGS = """\
 MAIL_DOMAINS=lists.example.com
 MAILMAN_ADMIN_EMAIL=admin@example.org
 SERVE_FROM_DOMAIN=www.example.com
 WEB_SCHEME=http
 SMTP_HOST=sink
 SMTP_PORT=2525
-LOCAL_DIRECTORY={DIRECTORY}
+LOCAL_DIRECTORY={directory}
+LOCAL_NET={net}
 """
 MYSQL = 'MYSQL_PWD="$(cat /run/secrets/web_database_password)" mysql -h127.0.0.1 -uweb -Ne "$0" web'
 SQLITE = 'sqlite3 /var/lib/mailman3/web/mailman3web.db "$0"'
@@ -124,8 +124,8 @@ VARIANTS = {
         ),
     )
 }
-EVERY_ROUND = ("upstream", "ours")
-"""What the keys compare, in turn; the others are measured once, and not when it has to be quick."""
+COMPARED = ("upstream", "ours")
+"""What the keys compare; the others are measured once, and not when it has to be quick."""
 
 
 @dataclass(frozen=True)
@@ -218,15 +218,21 @@ def kilobytes(text: str) -> int:
 @contextmanager
 def prepared(variant: Variant) -> Iterator[Bench]:
     """Settings and secrets of a variant, not yet started; in the end nothing is left of it."""
-    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    directory = RUN / "benchmark" / variant.name
+    shutil.rmtree(directory, ignore_errors=True)
     for name in ("local", "dump"):
-        (DIRECTORY / name).mkdir(parents=True)
-    (DIRECTORY / "dump").chmod(0o777)  # the sink's user is another
-    (DIRECTORY / "env").write_text(SETTINGS + variant.settings)
-    stack = Bench(PROJECT, DIRECTORY, variant.files, variant=variant)
+        (directory / name).mkdir(parents=True)
+    (directory / "dump").chmod(0o777)  # the sink's user is another
+    # RFC 2544's range, which no one's own network uses; several variants exist at a time.
+    net = f"198.18.{FIRST_NET + [*VARIANTS].index(variant.name)}"
+    settings = SETTINGS.format(directory=directory, net=net) + variant.settings
+    (directory / "env").write_text(settings)
+    project = f"mailman-stack-benchmark-{variant.name}"
+    stack = Bench(project, directory, variant.files, variant=variant)
     stack.configure_verp(0)
     stack.create_secrets()
     try:
         yield stack
     finally:
+        stack.compose("unpause", check=False)
         stack.compose("down", "--volumes", "--timeout", "5")
