@@ -48,25 +48,21 @@ def measure(group: Group, size: Size, samples: dict[str, dict[str, list[float]]]
     """Add the figures of variants, side by side; tell whether all could be measured.
 
     A machine that others use, too, is faster at one time than at another: each step is taken with
-    all of them before the next is, and those that wait are paused.
+    all of them before the next is. Those that wait are stopped: paused ones would share memory.
     """
     start = time.monotonic()
-    steps = measurements.ONLY_SENDING if group[0].only_sends else measurements.EVERYTHING
     with ExitStack() as running:
         stacks = [running.enter_context(prepared(variant)) for variant in group]
-        for step, stack in product(steps, stacks):
-            if step is not steps[0]:
-                stack.compose("unpause")
+        for step, stack in product(measurements.steps(group[0]), stacks):
             name = stack.variant.name
             try:
-                for figure, value in step(stack, size):
+                for figure, value in measurements.take(step, stack, size):
                     samples[name][figure].append(value)
                     seconds = time.monotonic() - start
                     print(f"{seconds:5.0f} s  {name:8} {figure:28} {value:.4g}", flush=True)
             except Exception as error:  # noqa: BLE001 - the others are measured nevertheless
                 print(f"{error}\n==> See {evidence.collect(stack, f'bench-{name}')}")
                 return False
-            stack.compose("pause")
     return True
 
 

@@ -4,7 +4,7 @@ import random
 import smtplib
 import time
 from base64 import b32encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -15,7 +15,7 @@ from statistics import median
 from mailmanclient import Domain, MailmanConnectionError
 
 from benchmarks.load import AUTHOR, DELIVERY, DOMAIN, posts, rate_of_pages
-from benchmarks.variants import Bench
+from benchmarks.variants import Bench, Variant
 from tests.support import wait
 
 IDLE_SECONDS = 60  # upstream's cron has a job every minute
@@ -54,15 +54,33 @@ QUICK = Size(1, latencies=8, posts_1000=3, verp_posts=1, archived=100,
              page_seconds=2, many=False)  # fmt: skip
 
 type Figures = Iterator[tuple[str, float]]
+type Step = Callable[[Bench, Size], Figures]
+
+
+def steps(variant: Variant) -> Sequence[Step]:
+    """What is measured of a variant."""
+    if variant.only_sends:
+        return begin, sending, sending_with_verp
+    return begin, calm, sending, sending_with_verp, keeping
+
+
+def take(step: Step, stack: Bench, size: Size) -> Figures:
+    """The figures of a step, and of the restart before it; leave the variant stopped."""
+    if step is not begin:
+        yield "restart_seconds", restart(stack)
+        be_ready(stack)
+    yield from step(stack, size)
+    stack.settle()
+    stack.compose("stop", *stack.variant.services)
 
 
 def begin(stack: Bench, _size: Size) -> Figures:
-    """From empty volumes to the first mail, and to a restarted stack with some lists."""
+    """From empty volumes to the first mail, and to some lists."""
     yield "first_mail_seconds", first_mail(stack)
     # Before the restart: Debian's Postfix sees a new list only later, and relays what comes for it.
     for name, members in (("one", 1), ("hundred", 100), ("thousand", 1000), ("archive", 10)):
         stack.python("fill.py", "members", name, members)
-    yield "restart_seconds", restart(stack)
+    be_ready(stack)
 
 
 def calm(stack: Bench, size: Size) -> Figures:
@@ -72,8 +90,10 @@ def calm(stack: Bench, size: Size) -> Figures:
 
 
 def sending(stack: Bench, size: Size) -> Figures:
-    """Posts to 1,000 members; with each MTA, also without Mailman."""
+    """Posts to 100 and to 1,000 members; with each MTA, also without Mailman."""
     ours = stack.variant.name == "ours"
+    if not stack.variant.only_sends:
+        yield "posts_100", fan_out(stack, "hundred", 100, size.posts_100)
     yield "posts_1000", fan_out(stack, "thousand", 1000, size.posts_1000)
     if ours or stack.variant.only_sends:
         yield "raw_1000", raw(stack, "thousand", 1000, size.posts_1000)
@@ -82,7 +102,7 @@ def sending(stack: Bench, size: Size) -> Figures:
 
 
 def sending_with_verp(stack: Bench, size: Size) -> Figures:
-    """The same, with an envelope sender for each member."""
+    """Posts to 1,000 members, with an envelope sender for each."""
     ours = stack.variant.name == "ours"
     set_verp(stack, 1)
     yield "verp_1000", fan_out(stack, "thousand", 1000, size.verp_posts)
@@ -92,13 +112,9 @@ def sending_with_verp(stack: Bench, size: Size) -> Figures:
     set_verp(stack, 0)
 
 
-def sending_to_few(stack: Bench, size: Size) -> Figures:
-    """Posts to 100 members."""
-    yield "posts_100", fan_out(stack, "hundred", 100, size.posts_100)
-
-
-def many(stack: Bench, size: Size) -> Figures:
-    """Of this stack alone: 10,000 members, 10,000 lists."""
+def keeping(stack: Bench, size: Size) -> Figures:
+    """Many messages; of this stack also many members, and lists."""
+    yield from archive(stack, size)
     if stack.variant.name == "ours" and size.many:
         yield from many_members(stack, size)
         yield from many_lists(stack, size.tries)
@@ -129,8 +145,6 @@ def restart(stack: Bench) -> float:
 
     It is posted as soon as core's LMTP answers: what comes before then waits as the MTA likes.
     """
-    be_ready(stack)
-    stack.compose("stop", *stack.variant.services)
     start = time.monotonic()
     stack.compose("start", *stack.variant.services)
     return deliver(stack) - start
@@ -142,7 +156,6 @@ def idle(stack: Bench) -> Figures:
     After a restart, one post, and some calm; with healthchecks and cron jobs, for a minute.
     """
     services = stack.variant.services
-    be_ready(stack)
     time.sleep(CALM_SECONDS)
     start, before = time.monotonic(), stack.cpu_seconds()
     time.sleep(IDLE_SECONDS)
@@ -333,8 +346,3 @@ def page_is_there(stack: Bench) -> bool:
     with suppress(AssertionError, ValueError):
         return rate_of_pages([read(stack, "", "-n4")]) > 0
     return False
-
-
-EVERYTHING = (begin, calm, sending_to_few, sending, sending_with_verp, archive, many)
-ONLY_SENDING = (begin, sending, sending_with_verp)
-"""Of a variant that differs by its MTA alone."""

@@ -83,7 +83,7 @@ class Variant:
     """The query that answers 1 when django-q has nothing left to do."""
 
     only_sends: bool = False
-    """Whether nothing but the speed of sending is measured."""
+    """Whether it differs in its MTA alone."""
 
 
 PARTS = ("database", "core", "web", "mta")  # the qcluster runs in web's container
@@ -234,5 +234,4 @@ def prepared(variant: Variant) -> Iterator[Bench]:
     try:
         yield stack
     finally:
-        stack.compose("unpause", check=False)
         stack.compose("down", "--volumes", "--timeout", "5")

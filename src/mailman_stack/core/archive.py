@@ -38,7 +38,7 @@ REFUSED_SECONDS = 60
 ASK_SECONDS = 10
 """How long a post waits for a link to its archive, which HyperKitty alone knows."""
 
-AGAIN_SECONDS = 0.2
+AGAIN_SECONDS = 0.1
 """How long it waits to hear that nothing has changed."""
 
 ARCHIVE_SECONDS = 330
