@@ -11,7 +11,7 @@ from itertools import product
 
 from benchmarks import measurements, report
 from benchmarks.chart import draw
-from benchmarks.measurements import Size
+from benchmarks.measurements import QUICK, Size
 from benchmarks.variants import COMPARED, VARIANTS, Variant, prepared
 from tests.support import evidence
 
@@ -21,27 +21,29 @@ type Group = tuple[Variant, ...]
 def main() -> None:
     """QUICK in the environment: one round of what the keys need, with fewer of each."""
     quick = bool(os.environ.get("QUICK"))
-    size = measurements.QUICK if quick else Size()
     samples: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     failed = []
-    for turn, group in order(size.rounds, with_others=not quick):
+    for turn, group, size in order(QUICK if quick else Size(), with_others=not quick):
         titles = ", ".join(variant.title for variant in group)
-        print(f"==> Round {turn + 1} of {size.rounds}: {titles}", flush=True)
-        # Once is enough of what takes minutes to make.
-        if not measure(group, replace(size, many=size.many and turn == 0), samples):
+        print(f"==> Round {turn + 1}: {titles}", flush=True)
+        if not measure(group, size, samples):
             failed.append(titles)
         report.write(samples, turn + 1)
         draw(samples, report.FOLDER / report.CHART)
     sys.exit(f"error: not measured to the end: {', '.join(failed)}" if failed else 0)
 
 
-def order(rounds: int, *, with_others: bool) -> Iterator[tuple[int, Group]]:
-    """Yield rounds' numbers and what is measured side by side: what is compared, then all else."""
-    for turn in range(rounds):
-        yield turn, tuple(VARIANTS[name] for name in COMPARED)
+def order(size: Size, *, with_others: bool) -> Iterator[tuple[int, Group, Size]]:
+    """Yield rounds' numbers, what is measured side by side, and how much: first what is compared.
+
+    Once is enough of what takes minutes to make, and of all else, with fewer of each.
+    """
+    compared = tuple(VARIANTS[name] for name in COMPARED)
+    for turn in range(size.rounds):
+        yield turn, compared, replace(size, many=size.many and turn == 0)
     if with_others:
         others = (variant for name, variant in VARIANTS.items() if name not in COMPARED)
-        yield from ((rounds - 1, (variant,)) for variant in others)
+        yield from ((size.rounds - 1, (variant,), QUICK) for variant in others)
 
 
 def measure(group: Group, size: Size, samples: dict[str, dict[str, list[float]]]) -> bool:

@@ -34,8 +34,8 @@ TEXT = """\
 # Results of `make bench`
 
 {when}, {machine}. Rounds: {rounds}, of upstream's defaults and this stack side by side: each step
-with both before the next, one of them stopped. All else is measured once, after them. Medians, in
-brackets least and most; of ratios, that of the pairs.
+with both before the next, one of them stopped. All else is measured once, after them, with fewer of
+each. Medians, in brackets least and most; of ratios, that of the pairs.
 
 ![Posts, archived messages and pages a second, latency, memory, start]({chart})
 

@@ -10,6 +10,7 @@ import pytest
 from benchmarks import load, report, variants
 from benchmarks.__main__ import order
 from benchmarks.keys import FIGURES, KEYS, Key
+from benchmarks.measurements import Size
 from tests.support import ROOT
 
 SAMPLES = {
@@ -121,12 +122,12 @@ def test_a_missed_target_is_told() -> None:
 
 
 def test_what_is_compared_is_measured_side_by_side_before_all_else() -> None:
-    runs = [
-        (turn, *(variant.name for variant in group)) for turn, group in order(2, with_others=True)
-    ]
-    assert runs[:2] == [(0, "upstream", "ours"), (1, "upstream", "ours")]
-    assert runs[2:] == [(1, "guide"), (1, "debian"), (1, "exim"), (1, "sendmail")]
-    assert [*order(2, with_others=False)] == [*order(2, with_others=True)][:2]
+    runs = [*order(Size(rounds=2), with_others=True)]
+    groups = [(turn, *(variant.name for variant in group)) for turn, group, _size in runs]
+    assert groups[:2] == [(0, "upstream", "ours"), (1, "upstream", "ours")]
+    assert groups[2:] == [(1, "guide"), (1, "debian"), (1, "exim"), (1, "sendmail")]
+    assert [size.many for *_, size in runs] == [True, *[False] * 5]
+    assert [*order(Size(rounds=2), with_others=False)] == runs[:2]
 
 
 def test_memory_is_the_sum_of_all_processes() -> None:
