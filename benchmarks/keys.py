@@ -21,7 +21,7 @@ class Key:
     base: str = ""
 
     def value(self, samples: Samples) -> float | None:
-        """The median over all rounds; None where one of the two has not been measured."""
+        """The median over all pairs; None where one of the two has not been measured."""
         values = figures(samples, self.figure)
         if self.base:
             # The last round may be half done.
