@@ -259,8 +259,21 @@ def test_a_message_stays_where_a_runner_will_find_it() -> None:
         "not yet": done | {"looks": 3},
         "stopped": done | {"looks": 1},
         "no watches": done | {"looks": 1},
+        "speaks": ["fr", "de"],  # what another runner has found is not looked up again
     }
     assert "is looked at every 1 s" in output
+
+
+def test_posts_are_archived_in_their_order_whatever_hyperkitty_says() -> None:
+    """And spooled without waiting for it: it answers when the last one is spooled."""
+    assert json.loads(driven("archiving").splitlines()[-1]) == {
+        "taken": {"offered": "012", "left": []},
+        "away": {"offered": "00012", "left": []},
+        "refused": {"offered": "0120", "left": []},
+        "odd": {"offered": "0120", "left": []},
+        "stopped": {"waited": [".pck", ".pck"], "offered": "12012", "left": []},
+        "unreadable": {"offered": "012", "left": [], "bad": [True]},
+    }
 
 
 @pytest.mark.parametrize("type_", ["lmdb", "hash"])

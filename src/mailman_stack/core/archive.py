@@ -2,12 +2,14 @@
 
 Upstream's asks HyperKitty for two URLs with every post, waits as long as an answer takes, and keeps
 what was not taken until the next post comes, before which it tries all of it again. Here the URL of
-a list is asked for once in a while, its posts hardly wait for the answer, and what was not taken is
-tried again by itself, in its order.
+a list is asked for once in a while, and its posts hardly wait for the answer. All that is to be
+archived goes through the spool, in its order: while HyperKitty works on a message, the archive
+runner reads the next, and what is not taken is tried again by itself.
 """
 
 import logging
 import os
+import threading
 import time
 from base64 import b32encode
 from email.errors import MessageError
@@ -20,6 +22,7 @@ from urllib.parse import urljoin
 import mailman_hyperkitty
 import requests
 from mailman.config import config
+from mailman.core.switchboard import Switchboard
 from mailman.email.message import Message
 from mailman.interfaces.mailinglist import IMailingList
 from mailman.runners import archive
@@ -57,8 +60,12 @@ class Archiver(mailman_hyperkitty.Archiver):
         super().__init__()
         self._web_urls = domains.web_urls()
         self._urls: dict[str, tuple[float, str]] = {}
-        self._refused: dict[str, float] = {}
-        self._away = False
+        self.spooled = threading.Event()
+
+    @property
+    def spool(self) -> Switchboard:
+        """What waits for HyperKitty, each message with its list as ``mlist``, as upstream's."""
+        return self._switchboard
 
     def list_url(self, mlist: IMailingList) -> str:
         """See `IArchiver`; the last that is known, or that of the settings, without an answer."""
@@ -77,42 +84,9 @@ class Archiver(mailman_hyperkitty.Archiver):
         return url and f"{url}message/{digest}/"
 
     def archive_message(self, mlist: IMailingList, msg: Message) -> None:
-        """See `IArchiver`; behind what waits already."""
-        if not self._switchboard.files:
-            try:
-                self._send(mlist, msg)
-            except RequestException as error:
-                self._note(error)
-            else:
-                return
-        self._switchboard.enqueue(msg, mlist=mlist)
-
-    def recover(self) -> None:
-        """Take back into the spool what was under way when core died."""
-        self._switchboard.recover_backup_files()
-
-    def process_queue(self) -> None:
-        """Archive what waits."""
-        for name in self._switchboard.files:
-            if time.monotonic() - self._refused.get(name, -REFUSED_SECONDS) < REFUSED_SECONDS:
-                continue
-            try:
-                msg, data = self._switchboard.dequeue(name)
-            except Exception:
-                log.exception("Preserved in queue/bad, since it cannot be read: %s", name)
-                self._switchboard.finish(name, preserve=True)
-                continue
-            try:
-                self._send(data["mlist"], msg)
-            except RequestException as error:
-                self._put_back(name)
-                self._note(error)
-                if self._away:
-                    return
-                self._refused[name] = time.monotonic()
-            else:
-                self._switchboard.finish(name)
-                self._refused.pop(name, None)
+        """See `IArchiver`; a `Sender` takes it from there."""
+        self.spool.enqueue(msg, mlist=mlist)
+        self.spooled.set()
 
     def _ask(self, name: str, seconds: float) -> str:
         try:
@@ -131,6 +105,69 @@ class Archiver(mailman_hyperkitty.Archiver):
         url = self._web_urls.get(mlist.mail_host)
         return f"{url}/archives/list/{mlist.fqdn_listname}/" if url else ""
 
+
+class Sender(threading.Thread):
+    """Has archived what an archiver spools; first of all what was under way when core died.
+
+    :param seconds: until what is not taken, since HyperKitty is away, is tried again.
+    """
+
+    def __init__(self, archiver: Archiver, seconds: float) -> None:
+        super().__init__()
+        self._archiver = archiver
+        self._spool = archiver.spool
+        self._seconds = seconds
+        self._refused: dict[str, float] = {}
+        self._away = False
+        self._stopped = False
+        self._session = requests.Session()
+        self._session.headers.update(archiver.headers)
+        self._spool.recover_backup_files()
+
+    def run(self) -> None:
+        """See `threading.Thread`."""
+        while not self._stopped:
+            left = self._work_off_spool()
+            self._archiver.spooled.wait(self._seconds if left else None)
+            self._archiver.spooled.clear()
+
+    def stop(self) -> None:
+        """End what has begun, and nothing else."""
+        self._stopped = True
+        self._archiver.spooled.set()
+        self.join()
+
+    def _work_off_spool(self) -> bool:
+        """Tell whether something is left for later."""
+        try:
+            for name in self._spool.files:
+                if self._stopped or not self._try(name):
+                    break
+            return bool(self._spool.files)
+        except Exception:
+            log.exception("The spool for HyperKitty is tried again")
+            return True
+
+    def _try(self, name: str) -> bool:
+        """Have a message archived, if it is time; tell whether the next can be tried."""
+        if time.monotonic() - self._refused.get(name, -REFUSED_SECONDS) < REFUSED_SECONDS:
+            return True
+        try:
+            msg, data = self._spool.dequeue(name)
+        except Exception:
+            log.exception("Preserved in queue/bad, since it cannot be read: %s", name)
+            self._spool.finish(name, preserve=True)
+            return True
+        try:
+            self._send(data["mlist"], msg)
+        except Exception as error:  # noqa: BLE001 - logged there
+            self._put_back(name, error)
+        else:
+            self._away = False
+            self._spool.finish(name)
+            self._refused.pop(name, None)
+        return not self._away
+
     def _send(self, mlist: IMailingList, msg: Message) -> None:
         """Have a message archived.
 
@@ -142,42 +179,46 @@ class Archiver(mailman_hyperkitty.Archiver):
         except (MessageError, KeyError, UnicodeEncodeError):
             log.exception("%s is never archived", msg["Message-Id"])
             return
-        answer = requests.post(
-            urljoin(self.base_url, "api/mailman/archive"),
+        answer = self._session.post(
+            urljoin(self._archiver.base_url, "api/mailman/archive"),
             data={"mlist": mlist.fqdn_listname}, files={"message": ("message.txt", content)},
-            headers=self.headers, timeout=ARCHIVE_SECONDS,
+            timeout=ARCHIVE_SECONDS,
         )  # fmt: skip
         if answer.status_code in AWAY:
             raise RequestException(f"HyperKitty is away: {answer.status_code}")
         answer.raise_for_status()
-        self._away = False
         log.info(
             "HyperKitty archived message %s to %s", msg["Message-Id"].strip(), answer.json()["url"]
         )
 
-    def _note(self, error: RequestException) -> None:
-        """Log a trouble, but one that lasts only once."""
-        away = not isinstance(error, HTTPError)
+    def _put_back(self, name: str, error: Exception) -> None:
+        """Keep a message for later; a trouble that lasts is logged once."""
+        unknown = not isinstance(error, RequestException)
+        away = not unknown and not isinstance(error, HTTPError)
         if not (away and self._away):
-            log.error("HyperKitty did not archive a message, which waits: %s", error)
+            log.error(
+                "HyperKitty did not archive a message, which waits: %s", error, exc_info=unknown
+            )
         self._away = away
-
-    def _put_back(self, name: str) -> None:
-        path = Path(self._switchboard.queue_directory, f"{name}.bak")
+        if not away:
+            self._refused[name] = time.monotonic()
+        path = Path(self._spool.queue_directory, f"{name}.bak")
         path.rename(path.with_suffix(".pck"))
 
 
 class ArchiveRunner(archive.ArchiveRunner):
-    """Also archives, every ``sleep_time``, what HyperKitty has not taken."""
+    """Upstream's, with a sender for our archiver, which tries again every ``sleep_time``."""
 
     def __init__(self, name: str, slice: int | None = None) -> None:  # noqa: A002 - upstream's
         super().__init__(name, slice)
         os.nice(NICE)
         enabled = (each for each in config.archivers if each.is_enabled)
-        self._archivers = [each for each in enabled if isinstance(each, Archiver)]
-        for each in self._archivers:
-            each.recover()
+        ours = (each for each in enabled if isinstance(each, Archiver))
+        self._senders = [Sender(archiver, self.sleep_float) for archiver in ours]
+        for sender in self._senders:
+            sender.start()
 
-    def _do_periodic(self) -> None:
-        for each in self._archivers:
-            each.process_queue()
+    def _clean_up(self) -> None:
+        for sender in self._senders:
+            sender.stop()
+        super()._clean_up()

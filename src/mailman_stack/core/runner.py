@@ -17,14 +17,18 @@ from typing import Any
 
 from inotify_simple import INotify, flags
 from mailman.config import config
+from mailman.core.i18n import _
 from mailman.core.runner import Runner
 from mailman.email.message import Message
+from mailman.interfaces.listmanager import IListManager
 from mailman.interfaces.mailinglist import IMailingList
-from mailman.interfaces.runner import RunnerInterrupt
+from mailman.interfaces.runner import RunnerCrashEvent, RunnerInterrupt
 from mailman.runners.retry import RetryRunner
 from mailman.utilities.modules import find_name
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from zope.component import getUtility
+from zope.event import notify
 
 from mailman_stack.core import memo
 
@@ -138,6 +142,22 @@ class Waiting(Runner):
         """Upstream's, which sets a flag, without the interruption of whatever is going on."""
         with suppress(RunnerInterrupt):
             super().signal_handler(number, frame)
+
+    def _process_one_file(self, msg: Message, msgdata: dict[str, Any]) -> None:
+        """Upstream's, but the first runner's look for the sender's language is the last."""
+        known = {"lang", "listid"} <= msgdata.keys()
+        mlist = known and getUtility(IListManager).get_by_list_id(msgdata["listid"])
+        if not mlist:
+            super()._process_one_file(msg, msgdata)
+            return
+        with _.using(msgdata["lang"]):
+            try:
+                kept = self._dispose(mlist, msg, msgdata)
+            except Exception as error:
+                notify(RunnerCrashEvent(self, mlist, msg, msgdata, error))
+                raise
+        if kept:
+            self.switchboard.enqueue(msg, msgdata)
 
     def _dispose(self, mlist: IMailingList, msg: Message, msgdata: dict[str, Any]) -> bool:
         """Note that a message is kept: upstream would look at it again at once."""

@@ -16,12 +16,14 @@ from typing import Any
 from inotify_simple import INotify
 from mailman.app.lifecycle import create_list
 from mailman.config import config
+from mailman.core.i18n import _
 from mailman.core.initialize import initialize
 from mailman.core.runner import Runner
 from mailman.database.transaction import transaction
 from mailman.email.message import Message
 from mailman.interfaces.domain import IDomainManager
 from mailman.interfaces.mailinglist import IMailingList
+from mailman.interfaces.usermanager import IUserManager
 from sqlalchemy.exc import OperationalError
 from zope.component import getUtility
 
@@ -51,7 +53,7 @@ def files(queue: str) -> list[Path]:
     return list(Path(config.switchboards[queue].queue_directory).iterdir())
 
 
-def run(script: list[Any], seconds: float = 60) -> dict[str, Any]:
+def run(script: list[Any], **data: str) -> dict[str, Any]:
     """Have a runner at work, to which a message comes when it sleeps, until it is told to stop."""
     # Combined as `mailman_stack.core.runner.make` does.
     runner = type("Troubled", (Waiting, Scripted), {})("virgin", 0)
@@ -62,8 +64,9 @@ def run(script: list[Any], seconds: float = 60) -> dict[str, Any]:
         time.sleep(0.5)  # by then it sleeps; if not, it finds the message all the same
         message = Message()
         message["Message-ID"] = "<one@example.org>"
-        config.switchboards["virgin"].enqueue(message, listid="ant.lists.example.com")
-        deadline = time.monotonic() + seconds
+        message["From"] = "anne@example.org"
+        config.switchboards["virgin"].enqueue(message, data, listid="ant.lists.example.com")
+        deadline = time.monotonic() + 60
         while (not runner.looks or files("virgin")) and time.monotonic() < deadline:
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -85,6 +88,13 @@ def told_to_stop() -> bool:
     return False
 
 
+def spoken(**data: str) -> list[str]:
+    """In which language a runner speaks to a sender who prefers French."""
+    languages: list[str] = []
+    run([lambda: languages.append(_.code)], **data)
+    return languages
+
+
 def without_watches() -> dict[str, Any]:
     """While the host has no more watches to give."""
     taken = []
@@ -103,7 +113,10 @@ if __name__ == "__main__":
     initialize("/etc/mailman3/mailman.cfg")
     with transaction():
         getUtility(IDomainManager).add("lists.example.com")
-        create_list("ant@lists.example.com")
+        ant = create_list("ant@lists.example.com")
+        ant.send_welcome_message = False
+        anne = ant.subscribe(getUtility(IUserManager).create_address("anne@example.org"))
+        anne.preferences.preferred_language = "fr"
     outcomes = {
         "none": run([False]),
         "database, then none": run([DATABASE, DATABASE, False]),
@@ -112,6 +125,7 @@ if __name__ == "__main__":
         "not yet": run([True, True, False]),
         "stopped": run([told_to_stop]),
         "no watches": without_watches(),
+        "speaks": spoken() + spoken(lang="de"),
     }
     sys.stdout.flush()
     print(json.dumps(outcomes))
