@@ -195,7 +195,7 @@ def test_archive_catches_up_when_web_is_back(
     for page in late:
         wait.until("what waited is archived", lambda page=page: stack.open(page))  # type: ignore[misc]
     spool = "/var/lib/mailman/archives/hyperkitty/spool"
-    assert not stack.exec("core", "find", spool, "-type", "f")
+    wait.until("nothing waits", lambda: not stack.exec("core", "find", spool, "-type", "f"))
 
 
 def test_every_service_stops_cleanly_in_its_time(stack: Stack) -> None:
