@@ -259,7 +259,8 @@ def test_a_message_stays_where_a_runner_will_find_it() -> None:
         "not yet": done | {"looks": 3},
         "stopped": done | {"looks": 1},
         "no watches": done | {"looks": 1},
-        "speaks": ["fr", "de"],  # what another runner has found is not looked up again
+        # What another runner has found is not looked up again, but for what was held.
+        "speaks": ["fr", "de", "fr"],
     }
     assert "is looked at every 1 s" in output
 
@@ -273,6 +274,7 @@ def test_posts_are_archived_in_their_order_whatever_hyperkitty_says() -> None:
         "odd": {"offered": "0120", "left": []},
         "stopped": {"waited": [".pck", ".pck"], "offered": "12012", "left": []},
         "unreadable": {"offered": "012", "left": [], "bad": [True]},
+        "unwritten": {"offered": "", "left": [], "archive": 0, "shunt": 1},
     }
 
 

@@ -17,6 +17,7 @@ from email.utils import unquote
 from hashlib import sha1
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import mailman_hyperkitty
@@ -60,6 +61,7 @@ class Archiver(mailman_hyperkitty.Archiver):
         super().__init__()
         self._web_urls = domains.web_urls()
         self._urls: dict[str, tuple[float, str]] = {}
+        self._trouble: Exception | None = None
         self.spooled = threading.Event()
 
     @property
@@ -85,8 +87,17 @@ class Archiver(mailman_hyperkitty.Archiver):
 
     def archive_message(self, mlist: IMailingList, msg: Message) -> None:
         """See `IArchiver`; a `Sender` takes it from there."""
-        self.spool.enqueue(msg, mlist=mlist)
+        try:
+            self.spool.enqueue(msg, mlist=mlist)
+        except Exception as error:  # noqa: BLE001 - raised by `check`
+            self._trouble = error
         self.spooled.set()
+
+    def check(self) -> None:
+        """Raise why the last message could not be spooled."""
+        trouble, self._trouble = self._trouble, None
+        if trouble:
+            raise trouble
 
     def _ask(self, name: str, seconds: float) -> str:
         try:
@@ -213,10 +224,16 @@ class ArchiveRunner(archive.ArchiveRunner):
         super().__init__(name, slice)
         os.nice(NICE)
         enabled = (each for each in config.archivers if each.is_enabled)
-        ours = (each for each in enabled if isinstance(each, Archiver))
-        self._senders = [Sender(archiver, self.sleep_float) for archiver in ours]
+        self._archivers = [each for each in enabled if isinstance(each, Archiver)]
+        self._senders = [Sender(archiver, self.sleep_float) for archiver in self._archivers]
         for sender in self._senders:
             sender.start()
+
+    def _dispose(self, mlist: IMailingList, msg: Message, msgdata: dict[str, Any]) -> None:
+        """Upstream's, which is done with a message whatever errors its archivers raise."""
+        super()._dispose(mlist, msg, msgdata)
+        for archiver in self._archivers:
+            archiver.check()
 
     def _clean_up(self) -> None:
         for sender in self._senders:

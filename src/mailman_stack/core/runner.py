@@ -146,7 +146,9 @@ class Waiting(Runner):
     def _process_one_file(self, msg: Message, msgdata: dict[str, Any]) -> None:
         """Upstream's, but the first runner's look for the sender's language is the last."""
         known = {"lang", "listid"} <= msgdata.keys()
-        mlist = known and getUtility(IListManager).get_by_list_id(msgdata["listid"])
+        # A moderator may have taken weeks.
+        fresh = known and "moderator_approved" not in msgdata
+        mlist = fresh and getUtility(IListManager).get_by_list_id(msgdata["listid"])
         if not mlist:
             super()._process_one_file(msg, msgdata)
             return

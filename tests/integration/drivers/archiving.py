@@ -24,6 +24,7 @@ from mailman.interfaces.mailinglist import IMailingList
 from zope.component import getUtility
 
 from mailman_stack.core import archive
+from mailman_stack.core.runner import make
 from mailman_stack.render import render
 from mailman_stack.settings import load
 
@@ -128,6 +129,22 @@ def unreadable(hyperkitty: HyperKitty, mlist: IMailingList) -> dict[str, Any]:
     return outcome | {"bad": [file.read_bytes() == BROKEN for file in bad.iterdir()]}
 
 
+def unwritten(hyperkitty: HyperKitty, mlist: IMailingList) -> dict[str, Any]:
+    """What cannot be spooled, as on a full disk, is kept by the runner."""
+    hyperkitty.script, hyperkitty.offered = iter(()), []
+    config.switchboards["archive"].enqueue(post(0), listid=mlist.list_id)
+    runner = make("archive", 0)
+    SPOOL.chmod(0o500)
+    try:
+        runner._work_off_queue()
+    finally:
+        runner.stop()
+        runner.run()
+        SPOOL.chmod(0o700)
+    queues = {name: len(config.switchboards[name].files) for name in ("archive", "shunt")}
+    return {"offered": "".join(hyperkitty.offered), "left": left(), **queues}
+
+
 if __name__ == "__main__":
     list(render("core", load("core")))
     CONFIG.write_text(CONFIG.read_text().replace("//web:", "//127.0.0.1:"))
@@ -145,6 +162,7 @@ if __name__ == "__main__":
         "odd": run(server, ant, ODD),
         "stopped": stopped(server, ant),
         "unreadable": unreadable(server, ant),
+        "unwritten": unwritten(server, ant),
     }
     sys.stdout.flush()
     print(json.dumps(outcomes))

@@ -53,7 +53,7 @@ def files(queue: str) -> list[Path]:
     return list(Path(config.switchboards[queue].queue_directory).iterdir())
 
 
-def run(script: list[Any], **data: str) -> dict[str, Any]:
+def run(script: list[Any], **data: Any) -> dict[str, Any]:
     """Have a runner at work, to which a message comes when it sleeps, until it is told to stop."""
     # Combined as `mailman_stack.core.runner.make` does.
     runner = type("Troubled", (Waiting, Scripted), {})("virgin", 0)
@@ -88,7 +88,7 @@ def told_to_stop() -> bool:
     return False
 
 
-def spoken(**data: str) -> list[str]:
+def spoken(**data: Any) -> list[str]:
     """In which language a runner speaks to a sender who prefers French."""
     languages: list[str] = []
     run([lambda: languages.append(_.code)], **data)
@@ -125,7 +125,7 @@ if __name__ == "__main__":
         "not yet": run([True, True, False]),
         "stopped": run([told_to_stop]),
         "no watches": without_watches(),
-        "speaks": spoken() + spoken(lang="de"),
+        "speaks": spoken() + spoken(lang="de") + spoken(lang="de", moderator_approved=True),
     }
     sys.stdout.flush()
     print(json.dumps(outcomes))
