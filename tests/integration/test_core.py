@@ -267,13 +267,14 @@ def test_a_message_stays_where_a_runner_will_find_it() -> None:
 
 def test_posts_are_archived_in_their_order_whatever_hyperkitty_says() -> None:
     """And spooled without waiting for it: it answers when the last one is spooled."""
+    done: dict[str, object] = {"spooled": 3, "left": []}
     assert json.loads(driven("archiving").splitlines()[-1]) == {
-        "taken": {"offered": "012", "left": []},
-        "away": {"offered": "00012", "left": []},
-        "refused": {"offered": "0120", "left": []},
-        "odd": {"offered": "0120", "left": []},
-        "stopped": {"waited": [".pck", ".pck"], "offered": "12012", "left": []},
-        "unreadable": {"offered": "012", "left": [], "bad": [True]},
+        "taken": done | {"offered": "012"},
+        "away": done | {"offered": "00012"},
+        "refused": done | {"offered": "0120"},
+        "odd": done | {"offered": "0120"},
+        "stopped": done | {"waited": [".pck", ".pck"], "spooled": 2 + 3, "offered": "12012"},
+        "unreadable": done | {"offered": "012", "bad": [True]},
         "unwritten": {"offered": "", "left": [], "archive": 0, "shunt": 1},
     }
 

@@ -83,12 +83,7 @@ def left() -> list[str]:
     return sorted(file.suffix for file in SPOOL.iterdir())
 
 
-def run(
-    hyperkitty: HyperKitty,
-    mlist: IMailingList,
-    *script: tuple[int, bytes],
-    until: Callable[[], object] = lambda: not left(),
-) -> dict[str, Any]:
+def run(hyperkitty: HyperKitty, mlist: IMailingList, *script: tuple[int, bytes]) -> dict[str, Any]:
     """Archive three posts; HyperKitty answers when the last of them is spooled."""
     hyperkitty.script, hyperkitty.offered = iter(script), []
     hyperkitty.may_answer.clear()
@@ -98,10 +93,11 @@ def run(
     for number in range(3):
         archiver.archive_message(mlist, post(number))
     wait_for(lambda: hyperkitty.offered)
+    spooled = len(left())
     hyperkitty.may_answer.set()
-    wait_for(until)
+    wait_for(lambda: not left())
     sender.stop()
-    return {"offered": "".join(hyperkitty.offered), "left": left()}
+    return {"spooled": spooled, "offered": "".join(hyperkitty.offered), "left": left()}
 
 
 def stopped(hyperkitty: HyperKitty, mlist: IMailingList) -> dict[str, Any]:
@@ -114,8 +110,11 @@ def stopped(hyperkitty: HyperKitty, mlist: IMailingList) -> dict[str, Any]:
     sender = archive.Sender(archiver, seconds=60)
     sender.start()
     wait_for(lambda: hyperkitty.offered)
-    threading.Timer(0.5, hyperkitty.may_answer.set).start()
-    sender.stop()
+    stopper = threading.Thread(target=sender.stop)
+    stopper.start()
+    wait_for(lambda: sender._stopped)
+    hyperkitty.may_answer.set()
+    stopper.join()
     waited = left()
     first = min(SPOOL.iterdir())
     first.rename(first.with_suffix(".bak"))
